@@ -1,0 +1,161 @@
+//! The `Receiver` of `notification.toolkit.fluxcd.io/v1`: what a user writes to accept a webhook.
+//!
+//! Whether a Receiver makes sense is decided by `hook`; this file only gives it a shape.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{condition::Condition, duration::Duration};
+
+/// The desired state of a Receiver.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "notification.toolkit.fluxcd.io",
+    version = "v1",
+    kind = "Receiver",
+    namespaced,
+    status = "ReceiverStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiverSpec {
+    /// The event types to accept; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// How often the Receiver is reconciled without a cause.
+    #[serde(default = "default_interval")]
+    pub interval: Option<Duration>,
+    /// The issuers whose tokens are accepted; for `generic-oidc` only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oidc_providers: Vec<OidcProvider>,
+    /// A CEL expression that every resource must satisfy to be triggered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_filter: Option<String>,
+    /// The resources to trigger.
+    pub resources: Vec<ResourceReference>,
+    /// The Secret of the same namespace that holds the shared token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<LocalObjectReference>,
+    /// Stops reconciliation and the handling of deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// The kind of sender, which picks authentication and decoding.
+    #[serde(rename = "type")]
+    pub type_: ReceiverType,
+}
+
+/// The kinds of sender that the Receiver API knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(
+    missing_docs,
+    reason = "each variant is the name of the sender it stands for"
+)]
+pub enum ReceiverType {
+    Generic,
+    GenericHmac,
+    GenericOidc,
+    Github,
+    Gitlab,
+    Bitbucket,
+    Harbor,
+    Dockerhub,
+    Quay,
+    Gcr,
+    Nexus,
+    Acr,
+    Cdevents,
+}
+
+/// A reference to one object, or with the name `*` to all objects with certain labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceReference {
+    /// The API group and version; each kind has a default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// A CEL expression that the object must satisfy to be triggered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// The kind of the object.
+    pub kind: String,
+    /// The labels that objects must carry; only with the name `*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_labels: Option<BTreeMap<String, String>>,
+    /// The name of the object, or `*`.
+    pub name: String,
+    /// The namespace of the object; the Receiver's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// An issuer of OpenID Connect tokens and the rules its tokens must satisfy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OidcProvider {
+    /// The audience that tokens must name; `notification-controller` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// The issuer, exactly as tokens name it.
+    #[serde(rename = "issuerURL")]
+    pub issuer_url: String,
+    /// The expressions that must all be true.
+    pub validations: Vec<OidcValidation>,
+    /// Named expressions that the validations may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<OidcVariable>,
+}
+
+/// A named CEL expression over the claims of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OidcVariable {
+    /// The CEL expression.
+    pub expression: String,
+    /// The name under `vars`.
+    pub name: String,
+}
+
+/// A CEL expression over the claims of a token that must be true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OidcValidation {
+    /// The CEL expression.
+    pub expression: String,
+    /// What to say when it is false.
+    pub message: String,
+}
+
+/// A reference to an object of the same namespace by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LocalObjectReference {
+    /// The name of the object.
+    pub name: String,
+}
+
+/// The observed state of a Receiver.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiverStatus {
+    /// What is known of the Receiver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The last value of the `reconcile.fluxcd.io/requestedAt` annotation that was acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+    /// The last generation that ended Ready or failed for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The path that deliveries arrive at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_path: Option<String>,
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "serde wants the type of the field"
+)]
+fn default_interval() -> Option<Duration> {
+    Some(Duration::new(std::time::Duration::from_mins(10)))
+}

@@ -1,0 +1,11 @@
+//! hookgate, the library: everything but argument parsing at the very top.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+pub mod api;
+pub mod cluster;
+pub mod hook;
