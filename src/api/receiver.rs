@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{condition::Condition, duration::Duration};
+use super::{condition::Conditions, duration::Duration};
 
 /// The desired state of a Receiver.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,8 +139,8 @@ pub struct LocalObjectReference {
 #[serde(rename_all = "camelCase")]
 pub struct ReceiverStatus {
     /// What is known of the Receiver.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
+    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    pub conditions: Conditions,
     /// The last value of the `reconcile.fluxcd.io/requestedAt` annotation that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
