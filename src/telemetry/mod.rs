@@ -1,0 +1,9 @@
+//! What hookgate says of itself: the log and the metrics.
+//!
+//! Nothing here sees a secret, a signature, a body or a hook path, so nothing here has to redact one.
+
+mod log;
+mod metrics;
+
+pub use log::{AlreadyLogging, LogFormat, LogLevel, UnknownLogSetting, start_logging};
+pub use metrics::{CONTENT_TYPE, InflightRequest, Metrics, PatchResult};
