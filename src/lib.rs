@@ -8,5 +8,6 @@
 
 pub mod api;
 pub mod cluster;
+pub mod config;
 pub mod hook;
 pub mod telemetry;

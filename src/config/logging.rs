@@ -1,0 +1,41 @@
+//! How much is logged, and in which shape.
+//!
+//! Setting the logs up is done by `telemetry`; hookgate reads no `RUST_LOG`, so that a level is set in one place.
+
+use clap::{Args, ValueEnum};
+
+/// Flags for logs, which go to standard error.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+#[command(next_help_heading = "Logs")]
+pub struct Logging {
+    /// How much to log; libraries never log below `warn`
+    #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+    /// The shape of a log line [default: json for `run`, console otherwise]
+    #[arg(long, value_enum, value_name = "ENCODING")]
+    pub log_encoding: Option<LogEncoding>,
+}
+
+/// A level of detail; each includes the ones after it.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// What happens inside.
+    Debug,
+    /// What an operator wants to know.
+    Info,
+    /// What may need attention.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+/// The shape of a log line.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogEncoding {
+    /// One JSON object a line.
+    Json,
+    /// Text for people.
+    Console,
+}

@@ -1,0 +1,24 @@
+//! What the commands are told: flags and environment, checked once, as values that cannot be wrong.
+//!
+//! The only module that reads the environment; nothing here opens a file or a connection.
+
+mod cluster;
+mod demo;
+mod dev;
+mod flux;
+mod logging;
+mod run;
+mod send;
+mod serving;
+mod values;
+
+pub use cluster::Cluster;
+pub use demo::Demo;
+pub use dev::Dev;
+pub use logging::{LogEncoding, LogLevel, Logging};
+pub use run::{Run, RunArgs};
+pub use send::Send;
+pub use serving::{
+    CrossNamespaceRefs, LeaderElection, Retry, Role, Scope, SecretWatch, Serving, StatusWrites,
+};
+pub use values::{InvalidConfig, ListenAddr, ReceiverName};

@@ -1,0 +1,123 @@
+//! What the parts that serve need to know, the same for `dev`, `demo` and `run`.
+//!
+//! The commands make one of these from their own flags; nothing here is read from outside.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::ListenAddr;
+
+/// One validated description of a serving process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Which parts run.
+    pub role: Role,
+    /// Whether this process writes the status and finalizers of Receivers.
+    pub status_writes: StatusWrites,
+    /// Where deliveries arrive.
+    pub gateway: ListenAddr,
+    /// Where `/healthz`, `/readyz` and `/metrics` are; the same on each address.
+    pub admin: Vec<ListenAddr>,
+    /// Which namespaces are watched.
+    pub scope: Scope,
+    /// Whether a Receiver may name targets of other namespaces.
+    pub cross_namespace_refs: CrossNamespaceRefs,
+    /// Which Secrets are watched, so that a change is seen at once.
+    pub secret_watch: SecretWatch,
+    /// How many Receivers are reconciled at once.
+    pub concurrent: u16,
+    /// How failed reconciliations are retried.
+    pub retry: Retry,
+    /// How one of several replicas becomes the writer of status; without it, this process is the only one.
+    pub leader_election: Option<LeaderElection>,
+}
+
+/// Which parts of hookgate run in a process.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The gateway and the reconcilers
+    All,
+    /// The exposed endpoint only
+    Gateway,
+    /// The reconcilers only
+    Reconcilers,
+}
+
+impl Role {
+    /// Whether deliveries are received.
+    #[must_use]
+    pub fn has_gateway(self) -> bool {
+        self != Self::Reconcilers
+    }
+}
+
+/// Whether the status and finalizers of Receivers are written.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusWrites {
+    /// Written, by whoever holds the lease
+    On,
+    /// Left to another controller, such as Flux's
+    Off,
+}
+
+/// Which namespaces are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    AllNamespaces,
+    /// This one.
+    Namespace(String),
+}
+
+/// Whether a Receiver may name targets of other namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrossNamespaceRefs {
+    /// It may.
+    Allowed,
+    /// It may not: such a target fails.
+    Refused,
+}
+
+/// Which Secrets are watched, so that a change is seen before the interval of the Receiver is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretWatch {
+    /// None.
+    Off,
+    /// Those that match this label selector; an empty one matches all.
+    Matching(String),
+}
+
+/// How failed reconciliations are retried: exponentially between these delays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The first delay.
+    pub min_delay: Duration,
+    /// The longest delay.
+    pub max_delay: Duration,
+}
+
+impl Default for Retry {
+    /// 750 ms to 15 min, as Flux has it.
+    fn default() -> Self {
+        Self {
+            min_delay: Duration::from_millis(750),
+            max_delay: Duration::from_mins(15),
+        }
+    }
+}
+
+/// How one of several replicas becomes the leader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaderElection {
+    /// The namespace of the Lease.
+    pub namespace: String,
+    /// How long the Lease is held without being renewed.
+    pub lease_duration: Duration,
+    /// How long the leader tries to renew before it gives up.
+    pub renew_deadline: Duration,
+    /// How long to wait between tries.
+    pub retry_period: Duration,
+    /// Whether a leader that ends gives the Lease back.
+    pub release_on_end: bool,
+}
