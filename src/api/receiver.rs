@@ -70,6 +70,28 @@ pub enum ReceiverType {
     Cdevents,
 }
 
+impl ReceiverType {
+    /// The name, as `spec.type` spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::GenericHmac => "generic-hmac",
+            Self::GenericOidc => "generic-oidc",
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Bitbucket => "bitbucket",
+            Self::Harbor => "harbor",
+            Self::Dockerhub => "dockerhub",
+            Self::Quay => "quay",
+            Self::Gcr => "gcr",
+            Self::Nexus => "nexus",
+            Self::Acr => "acr",
+            Self::Cdevents => "cdevents",
+        }
+    }
+}
+
 /// A reference to one object, or with the name `*` to all objects with certain labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

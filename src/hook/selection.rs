@@ -50,3 +50,21 @@ pub enum Selector {
         labels: BTreeMap<String, String>,
     },
 }
+
+/// A reference that can never be triggered, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reference, as `Kind/namespace/name`.
+    pub target: String,
+    /// Why, in words for the operator.
+    pub reason: String,
+}
+
+/// All that a Receiver triggers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// What to trigger, in the order of `spec.resources`.
+    pub selectors: Vec<Selector>,
+    /// What was asked for but can never be triggered.
+    pub refusals: Vec<Refusal>,
+}

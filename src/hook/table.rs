@@ -1,0 +1,218 @@
+//! Which hook a path leads to: filled by the Receiver controller, read by the ingress without a lock.
+//!
+//! It holds what it is given; compiling Receivers and reading Secrets happens elsewhere.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+
+use super::{Hook, path::HookPath, receiver_ref::ReceiverRef};
+
+/// What a path leads to.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A hook that takes deliveries.
+    Open(Arc<Hook>),
+    /// A Receiver that takes none at the moment.
+    Closed(Closed),
+}
+
+/// Why a Receiver takes no deliveries at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Its user suspended it.
+    Suspended,
+    /// It is not ready.
+    NotReady,
+}
+
+/// One Receiver as the table knows it.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The path that its deliveries arrive at.
+    pub path: HookPath,
+    /// When the Receiver was created, in seconds since 1970; of two with one path the older wins.
+    pub created: i64,
+    /// What the path leads to.
+    pub entry: Entry,
+}
+
+/// The paths of all Receivers; clones share one table.
+#[derive(Clone, Debug, Default)]
+pub struct HookTable(Arc<ArcSwap<Snapshot>>);
+
+#[derive(Clone, Debug, Default)]
+struct Snapshot {
+    listings: HashMap<Arc<ReceiverRef>, Listing>,
+    claims: HashMap<HookPath, Claims>,
+}
+
+/// The Receivers that ask for one path, the rightful one first.
+type Claims = BTreeMap<(i64, Arc<ReceiverRef>), Entry>;
+
+impl HookTable {
+    /// Finds what a path leads to; the path must be exactly as it was handed out.
+    #[must_use]
+    pub fn locate(&self, path: &str) -> Option<Entry> {
+        let path = HookPath::parse(path)?;
+        let snapshot = self.0.load();
+        snapshot.claims.get(&path)?.values().next().cloned()
+    }
+
+    /// Lists a Receiver, in place of what was known of it.
+    pub fn publish(&self, receiver: &ReceiverRef, listing: &Listing) {
+        self.0.rcu(|snapshot| {
+            let mut next = Snapshot::clone(snapshot);
+            next.withdraw(receiver);
+            next.publish(Arc::new(receiver.clone()), listing.clone());
+            next
+        });
+    }
+
+    /// Forgets a Receiver.
+    pub fn withdraw(&self, receiver: &ReceiverRef) {
+        self.0.rcu(|snapshot| {
+            let mut next = Snapshot::clone(snapshot);
+            next.withdraw(receiver);
+            next
+        });
+    }
+
+    /// Puts `hook` in the place of the hook of the same Receiver, if that still is `current`.
+    pub fn replace(&self, current: &Arc<Hook>, hook: &Arc<Hook>) {
+        self.0.rcu(|snapshot| {
+            let mut next = Snapshot::clone(snapshot);
+            if let Some(listing) = next.listings.get(&current.receiver).cloned()
+                && matches!(&listing.entry, Entry::Open(open) if Arc::ptr_eq(open, current))
+            {
+                next.withdraw(&current.receiver);
+                let listing = Listing {
+                    entry: Entry::Open(Arc::clone(hook)),
+                    ..listing
+                };
+                next.publish(Arc::new(current.receiver.clone()), listing);
+            }
+            next
+        });
+    }
+
+    /// What is known of a Receiver.
+    #[must_use]
+    pub fn listing(&self, receiver: &ReceiverRef) -> Option<Listing> {
+        self.0.load().listings.get(receiver).cloned()
+    }
+
+    /// The other Receivers that ask for the path of this one, the rightful owner of the path first.
+    #[must_use]
+    pub fn rivals(&self, receiver: &ReceiverRef) -> Vec<ReceiverRef> {
+        let snapshot = self.0.load();
+        let claims = snapshot
+            .listings
+            .get(receiver)
+            .and_then(|listing| snapshot.claims.get(&listing.path));
+        let claimants = claims
+            .into_iter()
+            .flatten()
+            .map(|((_, claimant), _)| claimant);
+        claimants
+            .filter(|claimant| ***claimant != *receiver)
+            .map(|claimant| ReceiverRef::clone(claimant))
+            .collect()
+    }
+
+    /// The number of Receivers listed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.load().listings.len()
+    }
+
+    /// Whether no Receiver is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Snapshot {
+    fn publish(&mut self, receiver: Arc<ReceiverRef>, listing: Listing) {
+        let claims = self.claims.entry(listing.path).or_default();
+        claims.insert(
+            (listing.created, Arc::clone(&receiver)),
+            listing.entry.clone(),
+        );
+        self.listings.insert(receiver, listing);
+    }
+
+    fn withdraw(&mut self, receiver: &ReceiverRef) {
+        let Some((receiver, listing)) = self.listings.remove_entry(receiver) else {
+            return;
+        };
+        if let Some(claims) = self.claims.get_mut(&listing.path) {
+            claims.remove(&(listing.created, receiver));
+            if claims.is_empty() {
+                self.claims.remove(&listing.path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receiver(name: &str) -> ReceiverRef {
+        ReceiverRef {
+            namespace: "default".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn closed(path: HookPath, created: i64, reason: Closed) -> Listing {
+        Listing {
+            path,
+            created,
+            entry: Entry::Closed(reason),
+        }
+    }
+
+    fn found(table: &HookTable, path: HookPath) -> Option<Closed> {
+        match table.locate(&path.reveal())? {
+            Entry::Closed(reason) => Some(reason),
+            Entry::Open(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_changed_path_no_longer_leads_anywhere() {
+        let (old, new) = (
+            HookPath::derive(None, "old", ""),
+            HookPath::derive(None, "new", ""),
+        );
+        let table = HookTable::default();
+        table.publish(&receiver("a"), &closed(old, 1, Closed::Suspended));
+        table.publish(&receiver("a"), &closed(new, 1, Closed::NotReady));
+        assert_eq!(
+            (found(&table, old), found(&table, new)),
+            (None, Some(Closed::NotReady))
+        );
+        table.withdraw(&receiver("a"));
+        assert_eq!((found(&table, new), table.len()), (None, 0));
+    }
+
+    #[test]
+    fn of_two_receivers_with_one_path_the_older_wins_and_both_know() {
+        let path = HookPath::derive(None, "ab", "c");
+        let table = HookTable::default();
+        table.publish(&receiver("young"), &closed(path, 2, Closed::NotReady));
+        table.publish(&receiver("old"), &closed(path, 1, Closed::Suspended));
+        assert_eq!(found(&table, path), Some(Closed::Suspended));
+        assert_eq!(table.rivals(&receiver("old")), [receiver("young")]);
+        assert_eq!(table.rivals(&receiver("young")), [receiver("old")]);
+        table.withdraw(&receiver("old"));
+        assert_eq!(found(&table, path), Some(Closed::NotReady));
+        assert!(table.rivals(&receiver("young")).is_empty());
+    }
+}
