@@ -11,3 +11,4 @@ pub mod cluster;
 pub mod config;
 pub mod hook;
 pub mod telemetry;
+pub mod trigger;

@@ -1,0 +1,225 @@
+//! What an answer of the API server means for a target: worth another try or not, and in which words.
+//!
+//! Pure; the words are for the sender and the operator, and carry nothing of the request but names.
+
+use std::time::Duration;
+
+use kube::core::Status;
+
+use super::report::{Outcome, Subject};
+use crate::hook::{Selector, TargetKind};
+
+/// Why a request to the API server did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It will not work until somebody changes something.
+    Refused {
+        /// What to tell.
+        reason: String,
+    },
+    /// It may work another time.
+    Transient {
+        /// What to tell.
+        reason: String,
+        /// How long the API server asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What is asked of the API server, as RBAC calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Patch one object.
+    Patch,
+    /// List the metadata of objects.
+    List,
+}
+
+impl Failure {
+    /// Judges an answer that is not a success.
+    pub(super) fn from_status(
+        verb: Verb,
+        selector: &Selector,
+        status: &Status,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let (subject, kind) = (Subject(selector), kind_of(selector));
+        let (verb, resource) = (verb.as_str(), resource(kind));
+        let reason = match status.code {
+            403 => format!(
+                "not allowed to {verb} `{subject}`: grant `{verb}` on `{resource}` to the service account of hookgate"
+            ),
+            404 if names_an_object(status) => {
+                format!("`{subject}` does not exist: create it, or correct it in `spec.resources`")
+            }
+            404 => format!(
+                "the cluster does not serve `{resource}` in version `{}`: install its CustomResourceDefinition, or set `apiVersion` in `spec.resources`",
+                kind.version
+            ),
+            405 => format!("the cluster does not support `{verb}` on `{resource}`"),
+            400 | 406 | 415 | 422 => {
+                format!(
+                    "the API server refuses to {verb} `{subject}`: {}",
+                    status.message
+                )
+            }
+            429 => {
+                return Self::Transient {
+                    reason: format!("the API server is too busy to {verb} `{subject}`"),
+                    retry_after,
+                };
+            }
+            code => {
+                return Self::Transient {
+                    reason: format!("the API server answered {code} to {verb} `{subject}`"),
+                    retry_after,
+                };
+            }
+        };
+        Self::Refused { reason }
+    }
+
+    /// The API server could not be reached, or the connection broke.
+    pub(super) fn unreachable(verb: Verb, selector: &Selector) -> Self {
+        Self::Transient {
+            reason: format!(
+                "the API server could not be reached to {} `{}`",
+                verb.as_str(),
+                Subject(selector)
+            ),
+            retry_after: None,
+        }
+    }
+
+    /// The API server did not answer in time.
+    pub(super) fn timed_out(verb: Verb, selector: &Selector) -> Self {
+        Self::Transient {
+            reason: format!(
+                "the API server took too long to {} `{}`",
+                verb.as_str(),
+                Subject(selector)
+            ),
+            retry_after: None,
+        }
+    }
+
+    /// A name, namespace or label cannot exist in Kubernetes, and must not become part of a URL.
+    pub(super) fn unspeakable(selector: &Selector, text: &str) -> Self {
+        let kind = &kind_of(selector).kind;
+        Self::Refused {
+            reason: format!(
+                "`{text}` of a `{kind}` is not a name that Kubernetes accepts: correct it in `spec.resources`"
+            ),
+        }
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused { reason } => Self::Refused { reason },
+            Failure::Transient {
+                reason,
+                retry_after,
+            } => Self::Unfinished {
+                reason,
+                retry_after,
+            },
+        }
+    }
+}
+
+impl Verb {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Patch => "patch",
+            Self::List => "list",
+        }
+    }
+}
+
+/// The kind of what is selected.
+pub(super) fn kind_of(selector: &Selector) -> &TargetKind {
+    match selector {
+        Selector::Named(target) => &target.kind,
+        Selector::Labelled { kind, .. } => kind,
+    }
+}
+
+fn resource(kind: &TargetKind) -> String {
+    if kind.group.is_empty() {
+        kind.plural.clone()
+    } else {
+        format!("{}.{}", kind.plural, kind.group)
+    }
+}
+
+/// The API server names the object when the kind exists, and says nothing when it does not.
+fn names_an_object(status: &Status) -> bool {
+    status
+        .details
+        .as_ref()
+        .is_some_and(|details| !details.name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::Target;
+
+    fn selector() -> Selector {
+        Selector::Named(Target {
+            kind: TargetKind {
+                group: "source.toolkit.fluxcd.io".to_owned(),
+                version: "v1".to_owned(),
+                kind: "GitRepository".to_owned(),
+                plural: "gitrepositories".to_owned(),
+            },
+            namespace: "apps".to_owned(),
+            name: "web".to_owned(),
+        })
+    }
+
+    fn status(code: u16, object: &str) -> Status {
+        Status {
+            code,
+            message: "some words".to_owned(),
+            details: serde_json::from_value(serde_json::json!({ "name": object })).ok(),
+            ..Status::default()
+        }
+    }
+
+    fn check_refused(code: u16, object: &str, words: &str) {
+        let failure = Failure::from_status(Verb::Patch, &selector(), &status(code, object), None);
+        let Failure::Refused { reason } = failure else {
+            panic!("{code} is refused: {failure:?}");
+        };
+        assert!(reason.contains(words), "{code}: {reason}");
+    }
+
+    #[test]
+    fn what_will_never_work_is_refused_with_what_to_do() {
+        check_refused(404, "web", "`GitRepository/apps/web` does not exist");
+        check_refused(
+            404,
+            "",
+            "does not serve `gitrepositories.source.toolkit.fluxcd.io`",
+        );
+        check_refused(403, "web", "grant `patch` on `gitrepositories.source");
+        check_refused(405, "", "does not support `patch`");
+        check_refused(422, "web", "some words");
+        check_refused(400, "", "some words");
+    }
+
+    #[test]
+    fn what_may_work_later_is_worth_another_try() {
+        let wait = Some(Duration::from_secs(3));
+        for code in [401, 408, 409, 410, 429, 500, 502, 503, 504] {
+            let failure = Failure::from_status(Verb::List, &selector(), &status(code, ""), wait);
+            let Failure::Transient { retry_after, .. } = failure else {
+                panic!("{code} may work later: {failure:?}");
+            };
+            assert_eq!(retry_after, wait);
+        }
+    }
+}

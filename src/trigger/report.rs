@@ -1,0 +1,215 @@
+//! What became of a delivery's targets, one by one and as a whole.
+//!
+//! Which HTTP status a verdict becomes is for `ingress` to say.
+
+use std::{fmt, time::Duration};
+
+use crate::hook::Selector;
+
+/// What became of everything that one delivery selected, in the order of `spec.resources`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// One entry per object; a selection by labels that matched nothing or could not be listed has one of its own.
+    pub entries: Vec<Entry>,
+}
+
+/// What became of one object, or of one selection by labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The object, or the selection that gave none.
+    pub selector: Selector,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The object is annotated.
+    Done {
+        /// The value written: the time of sending, in RFC 3339 with nanoseconds.
+        requested_at: String,
+    },
+    /// The labels matched no object, which is not a failure.
+    NothingSelected,
+    /// It will not work until somebody changes something.
+    Refused {
+        /// A sentence that names the target and what to do.
+        reason: String,
+    },
+    /// It did not work this time, or not in time.
+    Unfinished {
+        /// A sentence that names the target.
+        reason: String,
+        /// How long the API server asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What a report comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every target is annotated, or there was none.
+    AllDone,
+    /// Some targets are annotated, the others are refused.
+    SomeDone,
+    /// Every target is refused.
+    NoneAccepted,
+    /// At least one target may work another time: the sender should try again.
+    Unfinished,
+}
+
+impl Report {
+    /// What it comes to as a whole.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let (mut done, mut refused) = (0_usize, 0_usize);
+        for entry in &self.entries {
+            match entry.outcome {
+                Outcome::Done { .. } => done += 1,
+                Outcome::NothingSelected => {}
+                Outcome::Refused { .. } => refused += 1,
+                Outcome::Unfinished { .. } => return Verdict::Unfinished,
+            }
+        }
+        match (done, refused) {
+            (_, 0) => Verdict::AllDone,
+            (0, _) => Verdict::NoneAccepted,
+            _ => Verdict::SomeDone,
+        }
+    }
+
+    /// The longest time that the API server asked to wait before trying again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match entry.outcome {
+                Outcome::Unfinished { retry_after, .. } => retry_after,
+                _ => None,
+            })
+            .max()
+    }
+}
+
+impl fmt::Display for Entry {
+    /// Writes `GitRepository/flux-system/podinfo: done`, with the reason when there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", Subject(&self.selector))?;
+        match &self.outcome {
+            Outcome::Done { .. } => f.write_str("done"),
+            Outcome::NothingSelected => f.write_str("no object has the labels"),
+            Outcome::Refused { reason } | Outcome::Unfinished { reason, .. } => f.write_str(reason),
+        }
+    }
+}
+
+/// A selector in words: `GitRepository/flux-system/podinfo`, or `GitRepository/flux-system/*` with its labels.
+pub(super) struct Subject<'s>(pub(super) &'s Selector);
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Selector::Named(target) => target.fmt(f),
+            Selector::Labelled {
+                kind,
+                namespace,
+                labels,
+            } => {
+                write!(f, "{}/{namespace}/*", kind.kind)?;
+                for (index, (key, value)) in labels.iter().enumerate() {
+                    write!(f, "{}{key}={value}", if index == 0 { " " } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::TargetKind;
+
+    fn entry(outcome: Outcome) -> Entry {
+        let kind = TargetKind {
+            group: "source.toolkit.fluxcd.io".to_owned(),
+            version: "v1".to_owned(),
+            kind: "GitRepository".to_owned(),
+            plural: "gitrepositories".to_owned(),
+        };
+        let labels = [("app", "web"), ("env", "prod")];
+        Entry {
+            selector: Selector::Labelled {
+                kind,
+                namespace: "apps".to_owned(),
+                labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            },
+            outcome,
+        }
+    }
+
+    fn done() -> Outcome {
+        Outcome::Done {
+            requested_at: "2026-01-01T00:00:00.000000001Z".to_owned(),
+        }
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused {
+            reason: "no".to_owned(),
+        }
+    }
+
+    fn unfinished(seconds: Option<u64>) -> Outcome {
+        Outcome::Unfinished {
+            reason: "later".to_owned(),
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
+
+    fn report(outcomes: impl IntoIterator<Item = Outcome>) -> Report {
+        Report {
+            entries: outcomes.into_iter().map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        for (outcomes, verdict) in [
+            (vec![], Verdict::AllDone),
+            (vec![Outcome::NothingSelected], Verdict::AllDone),
+            (vec![done(), Outcome::NothingSelected], Verdict::AllDone),
+            (vec![done(), refused()], Verdict::SomeDone),
+            (vec![refused(), refused()], Verdict::NoneAccepted),
+            (
+                vec![Outcome::NothingSelected, refused()],
+                Verdict::NoneAccepted,
+            ),
+            (vec![done(), unfinished(None)], Verdict::Unfinished),
+            (vec![refused(), unfinished(None)], Verdict::Unfinished),
+        ] {
+            let report = report(outcomes);
+            assert_eq!(report.verdict(), verdict, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_wait_counts() {
+        let report = report([
+            unfinished(Some(2)),
+            done(),
+            unfinished(Some(7)),
+            unfinished(None),
+        ]);
+        assert_eq!(report.retry_after(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn an_entry_reads_as_a_sentence() {
+        assert_eq!(
+            entry(Outcome::NothingSelected).to_string(),
+            "GitRepository/apps/* app=web,env=prod: no object has the labels"
+        );
+    }
+}

@@ -1,0 +1,321 @@
+//! The two requests that triggering needs: patch one annotation, and list the names behind labels.
+//!
+//! It does not retry and does not decide when to send; that is for the schedule.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
+use kube::{
+    Client,
+    api::{ListParams, Patch, PatchParams},
+    client::Body,
+    core::Status,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::failure::{Failure, Verb, kind_of};
+use crate::{
+    api::annotations::REQUESTED_AT,
+    hook::{Selector, Target, TargetKind},
+};
+
+/// Who patches, in `managedFields` and in the audit log.
+const FIELD_MANAGER: &str = "hookgate";
+const USER_AGENT: &str = concat!("hookgate/", env!("CARGO_PKG_VERSION"));
+/// The metadata is all that the answer needs to hold; a server that cannot leave out the rest may send it.
+const METADATA_ONLY: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+const METADATA_LIST_ONLY: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";
+/// A connection that hangs must not hold a target for ever.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const PAGE_OBJECTS: u32 = 500;
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// Sends the requests of the trigger to the API server.
+#[derive(Clone)]
+pub(super) struct Requests {
+    client: Client,
+}
+
+impl Requests {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Annotates one object with the present time, and says which time that was.
+    pub(super) async fn patch(&self, target: &Target) -> Result<String, Failure> {
+        let selector = Selector::Named(target.clone());
+        check_names(&selector)?;
+        let requested_at = format!("{:.9}", Timestamp::now());
+        let body = json!({"metadata": {"annotations": {REQUESTED_AT: requested_at}}});
+        let request = kube::core::Request::new(collection(&target.kind, &target.namespace))
+            .patch(
+                &target.name,
+                &PatchParams {
+                    field_manager: Some(FIELD_MANAGER.to_owned()),
+                    ..PatchParams::default()
+                },
+                &Patch::Merge(body),
+            )
+            .map_err(|_| Failure::unspeakable(&selector, &target.name))?;
+        self.send(request, METADATA_ONLY, Verb::Patch, &selector)
+            .await?;
+        Ok(requested_at)
+    }
+
+    /// The objects of a kind in a namespace that carry all of these labels.
+    pub(super) async fn list(&self, selector: &Selector) -> Result<Vec<Target>, Failure> {
+        let (kind, namespace, labels) = match selector {
+            Selector::Named(target) => return Ok(vec![target.clone()]),
+            Selector::Labelled {
+                kind,
+                namespace,
+                labels,
+            } => (kind, namespace, labels),
+        };
+        check_names(selector)?;
+        let path = collection(kind, namespace);
+        let mut params = ListParams::default()
+            .labels(&equality(labels))
+            .limit(PAGE_OBJECTS);
+        let mut targets = Vec::new();
+        loop {
+            let page = self.page(&path, &params, selector).await?;
+            targets.extend(page.items.into_iter().map(|item| Target {
+                kind: kind.clone(),
+                namespace: namespace.clone(),
+                name: item.metadata.name,
+            }));
+            match page.metadata.next {
+                Some(token) if !token.is_empty() => params = params.continue_token(&token),
+                _ => return Ok(targets),
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        path: &str,
+        params: &ListParams,
+        selector: &Selector,
+    ) -> Result<Page, Failure> {
+        let request = kube::core::Request::new(path)
+            .list(params)
+            .map_err(|_| Failure::unspeakable(selector, path))?;
+        let answer = self
+            .send(request, METADATA_LIST_ONLY, Verb::List, selector)
+            .await?;
+        serde_json::from_slice(&answer).map_err(|_| Failure::unreachable(Verb::List, selector))
+    }
+
+    async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+        accept: &'static str,
+        verb: Verb,
+        selector: &Selector,
+    ) -> Result<Bytes, Failure> {
+        let mut request = request.map(Body::from);
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let exchange = async {
+            let (head, body) = self.client.send(request).await.ok()?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.ok()?;
+            Some((head, body.to_bytes()))
+        };
+        let (head, body) = tokio::time::timeout(REQUEST_TIMEOUT, exchange)
+            .await
+            .map_err(|_| Failure::timed_out(verb, selector))?
+            .ok_or_else(|| Failure::unreachable(verb, selector))?;
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let mut status: Status = serde_json::from_slice(&body).unwrap_or_default();
+        status.code = head.status.as_u16();
+        let wait = retry_after(&head.headers, &status);
+        Err(Failure::from_status(verb, selector, &status, wait))
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Default, Deserialize)]
+struct PageMetadata {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: ItemMetadata,
+}
+
+#[derive(Deserialize)]
+struct ItemMetadata {
+    name: String,
+}
+
+fn collection(kind: &TargetKind, namespace: &str) -> String {
+    let TargetKind {
+        group,
+        version,
+        plural,
+        ..
+    } = kind;
+    if group.is_empty() {
+        format!("/api/{version}/namespaces/{namespace}/{plural}")
+    } else {
+        format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
+    }
+}
+
+fn equality(labels: &BTreeMap<String, String>) -> String {
+    labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// The CRD does not check the characters of names, and what is not a name must not change the URL.
+fn check_names(selector: &Selector) -> Result<(), Failure> {
+    let kind = kind_of(selector);
+    let mut segments = vec![&kind.version, &kind.plural];
+    if !kind.group.is_empty() {
+        segments.push(&kind.group);
+    }
+    match selector {
+        Selector::Named(target) => segments.extend([&target.namespace, &target.name]),
+        Selector::Labelled {
+            namespace, labels, ..
+        } => {
+            segments.push(namespace);
+            let unspeakable = labels
+                .iter()
+                .flat_map(|(key, value)| [key, value])
+                .find(|text| !text.chars().all(|c| is_name_character(c) || c == '/'));
+            if let Some(text) = unspeakable {
+                return Err(Failure::unspeakable(selector, text));
+            }
+        }
+    }
+    match segments.into_iter().find(|text| !is_segment(text)) {
+        Some(text) => Err(Failure::unspeakable(selector, text)),
+        None => Ok(()),
+    }
+}
+
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..") && text.chars().all(is_name_character)
+}
+
+fn is_name_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':')
+}
+
+fn retry_after(headers: &http::HeaderMap, status: &Status) -> Option<Duration> {
+    let header = headers.get(header::RETRY_AFTER);
+    let seconds = header
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .or_else(|| {
+            let details = status.details.as_ref()?;
+            (details.retry_after_seconds > 0).then_some(details.retry_after_seconds)
+        })?;
+    Some(Duration::from_secs(u64::from(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(namespace: &str, name: &str) -> Selector {
+        Selector::Named(Target {
+            kind: kind(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    fn kind() -> TargetKind {
+        TargetKind {
+            group: "source.toolkit.fluxcd.io".to_owned(),
+            version: "v1".to_owned(),
+            kind: "GitRepository".to_owned(),
+            plural: "gitrepositories".to_owned(),
+        }
+    }
+
+    fn labelled(key: &str, value: &str) -> Selector {
+        Selector::Labelled {
+            kind: kind(),
+            namespace: "apps".to_owned(),
+            labels: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_change_the_url() {
+        for name in [
+            "..",
+            ".",
+            "",
+            "a/b",
+            "../../x",
+            "a?dryRun=All",
+            "a%2fb",
+            "a#b",
+            "a b",
+            "ä",
+        ] {
+            assert!(check_names(&named("apps", name)).is_err(), "{name:?}");
+            assert!(check_names(&named(name, "web")).is_err(), "{name:?}");
+        }
+        for name in ["web", "web.v1", "system:web", "1"] {
+            assert_eq!(check_names(&named("apps", name)), Ok(()), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_cannot_change_the_selector() {
+        for (key, value) in [
+            ("app", "a,env=prod"),
+            ("app!", "a"),
+            ("app", "a b"),
+            ("app", "a)"),
+        ] {
+            assert!(check_names(&labelled(key, value)).is_err(), "{key}={value}");
+        }
+        for (key, value) in [("app.kubernetes.io/name", "web"), ("app", "")] {
+            assert_eq!(check_names(&labelled(key, value)), Ok(()), "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn paths_follow_the_group() {
+        assert_eq!(
+            collection(&kind(), "apps"),
+            "/apis/source.toolkit.fluxcd.io/v1/namespaces/apps/gitrepositories"
+        );
+        let core = TargetKind {
+            group: String::new(),
+            plural: "configmaps".to_owned(),
+            ..kind()
+        };
+        assert_eq!(
+            collection(&core, "apps"),
+            "/api/v1/namespaces/apps/configmaps"
+        );
+    }
+}
