@@ -7,9 +7,11 @@ use std::{borrow::Cow, fmt, str::FromStr, time::Duration as StdDuration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// A span of time in Go's notation, at most [`u64::MAX`] nanoseconds.
+/// A span of time in Go's notation; what is longer than [`u64::MAX`] nanoseconds (584 years) is read as that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(StdDuration);
+
+const LONGEST: StdDuration = StdDuration::from_nanos(u64::MAX);
 
 /// Why a text is not a [`Duration`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -50,10 +52,10 @@ fn parse(text: &str) -> Option<StdDuration> {
             .find(|c: char| c.is_ascii_digit())
             .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
-        total = total.checked_add(parse_part(number, unit)?)?;
+        total = total.saturating_add(parse_part(number, unit)?);
         rest = tail;
     }
-    (!text.is_empty()).then_some(total)
+    (!text.is_empty()).then_some(total.min(LONGEST))
 }
 
 fn parse_part(number: &str, unit: &str) -> Option<StdDuration> {
@@ -69,12 +71,16 @@ fn parse_part(number: &str, unit: &str) -> Option<StdDuration> {
         Some(_) => return None,
         None => (number, ""),
     };
-    let whole: u64 = whole.parse().ok()?;
-    let mut nanos = whole.checked_mul(nanos_per_unit)?;
+    if whole.is_empty() {
+        return None;
+    }
+    // Only digits are left, so that the one failure is a number too large.
+    let whole: u64 = whole.parse().unwrap_or(u64::MAX);
+    let mut nanos = whole.saturating_mul(nanos_per_unit);
     let mut scale = nanos_per_unit;
     for digit in fraction.chars() {
         scale /= 10;
-        nanos = nanos.checked_add(u64::from(digit.to_digit(10)?) * scale)?;
+        nanos = nanos.saturating_add(u64::from(digit.to_digit(10)?) * scale);
     }
     Some(StdDuration::from_nanos(nanos))
 }
@@ -162,19 +168,22 @@ mod tests {
     }
 
     #[test]
-    fn what_the_crd_pattern_refuses_is_refused() {
+    fn what_the_crd_pattern_admits_is_read_however_long() {
+        let longest = LONGEST.as_nanos();
         for text in [
-            "",
-            "10",
-            "m",
-            "-1s",
-            "1d",
-            "1.s",
-            ".5s",
-            "1s ",
-            "1µs",
             "99999999999999999999h",
+            "9999999h",
+            "5124095h99999999999m",
+            "5124095.99999999999999999999h",
         ] {
+            let duration: Duration = text.parse().unwrap();
+            assert_eq!(duration.get().as_nanos(), longest, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_crd_pattern_refuses_is_refused() {
+        for text in ["", "10", "m", "-1s", "1d", "1.s", ".5s", "1s ", "1µs"] {
             assert!(text.parse::<Duration>().is_err(), "{text:?}");
         }
     }

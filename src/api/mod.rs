@@ -2,7 +2,15 @@
 //!
 //! Types only: nothing here reads a cluster or decides what an object means.
 
+mod absent;
 pub mod annotations;
 pub mod condition;
+pub mod crds;
 pub mod duration;
+pub mod git_repository;
+pub mod kustomization;
 pub mod receiver;
+pub mod reference;
+
+#[cfg(test)]
+mod tests;

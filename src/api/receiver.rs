@@ -8,7 +8,16 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{condition::Conditions, duration::Duration};
+use super::{
+    absent::null_as_empty, condition::Conditions, duration::Duration,
+    reference::LocalObjectReference,
+};
+
+/// How often a Receiver is reconciled without a cause when it does not say.
+pub const DEFAULT_INTERVAL: Duration = Duration::new(std::time::Duration::from_mins(10));
+
+/// The audience that a token must name when its issuer's entry does not say.
+pub const DEFAULT_AUDIENCE: &str = "notification-controller";
 
 /// The desired state of a Receiver.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,19 +26,54 @@ use super::{condition::Conditions, duration::Duration};
     version = "v1",
     kind = "Receiver",
     namespaced,
+    category = "all",
+    category = "fluxcd",
+    category = "fluxcd-notifications",
     status = "ReceiverStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    doc = "Receiver accepts the webhooks of one sender and triggers the resources that it names."
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "message": "generic-oidc receivers must define at least one oidcProvider",
+        "rule": "self.type != 'generic-oidc' || (has(self.oidcProviders) && size(self.oidcProviders) > 0)",
+    },
+    {
+        "message": "oidcProviders can only be set when type is generic-oidc",
+        "rule": "self.type == 'generic-oidc' || !has(self.oidcProviders) || size(self.oidcProviders) == 0",
+    },
+    {
+        "message": "secretRef cannot be set when type is generic-oidc",
+        "rule": "self.type != 'generic-oidc' || !has(self.secretRef)",
+    },
+    {
+        "message": "secretRef is required when type is not generic-oidc",
+        "rule": "self.type == 'generic-oidc' || has(self.secretRef)",
+    },
+]))]
 pub struct ReceiverSpec {
     /// The event types to accept; all when empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub events: Vec<String>,
     /// How often the Receiver is reconciled without a cause.
-    #[serde(default = "default_interval")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "10m"))]
     pub interval: Option<Duration>,
     /// The issuers whose tokens are accepted; for `generic-oidc` only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(extend(
+        "x-kubernetes-list-map-keys" = ["issuerURL"],
+        "x-kubernetes-list-type" = "map"
+    ))]
     pub oidc_providers: Vec<OidcProvider>,
     /// A CEL expression that every resource must satisfy to be triggered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +89,20 @@ pub struct ReceiverSpec {
     /// The kind of sender, which picks authentication and decoding.
     #[serde(rename = "type")]
     pub type_: ReceiverType,
+}
+
+impl ReceiverSpec {
+    /// How often the Receiver is reconciled without a cause.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.interval.unwrap_or(DEFAULT_INTERVAL)
+    }
+
+    /// Whether reconciliation and the handling of deliveries are stopped.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspend.unwrap_or_default()
+    }
 }
 
 /// The kinds of sender that the Receiver API knows.
@@ -103,14 +161,30 @@ pub struct ResourceReference {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// The kind of the object.
+    #[schemars(extend("enum" = [
+        "Bucket",
+        "GitRepository",
+        "Kustomization",
+        "HelmRelease",
+        "HelmChart",
+        "HelmRepository",
+        "ImageRepository",
+        "ImagePolicy",
+        "ImageUpdateAutomation",
+        "OCIRepository",
+        "ArtifactGenerator",
+        "ExternalArtifact",
+    ]))]
     pub kind: String,
     /// The labels that objects must carry; only with the name `*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_labels: Option<BTreeMap<String, String>>,
     /// The name of the object, or `*`.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The namespace of the object; the Receiver's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
     pub namespace: Option<String>,
 }
 
@@ -123,12 +197,29 @@ pub struct OidcProvider {
     pub audience: Option<String>,
     /// The issuer, exactly as tokens name it.
     #[serde(rename = "issuerURL")]
+    #[schemars(regex(pattern = "^https?://"))]
     pub issuer_url: String,
     /// The expressions that must all be true.
+    #[schemars(length(min = 1))]
     pub validations: Vec<OidcValidation>,
     /// Named expressions that the validations may use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub variables: Vec<OidcVariable>,
+}
+
+impl OidcProvider {
+    /// The audience that tokens must name; an empty one counts as absent (`receiver.md` 1.2).
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.audience
+            .as_deref()
+            .filter(|audience| !audience.is_empty())
+            .unwrap_or(DEFAULT_AUDIENCE)
+    }
 }
 
 /// A named CEL expression over the claims of a token.
@@ -149,19 +240,16 @@ pub struct OidcValidation {
     pub message: String,
 }
 
-/// A reference to an object of the same namespace by its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LocalObjectReference {
-    /// The name of the object.
-    pub name: String,
-}
-
 /// The observed state of a Receiver.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiverStatus {
     /// What is known of the Receiver.
-    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_empty",
+        skip_serializing_if = "Conditions::is_empty"
+    )]
     pub conditions: Conditions,
     /// The last value of the `reconcile.fluxcd.io/requestedAt` annotation that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,12 +260,4 @@ pub struct ReceiverStatus {
     /// The path that deliveries arrive at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_path: Option<String>,
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "serde wants the type of the field"
-)]
-fn default_interval() -> Option<Duration> {
-    Some(Duration::new(std::time::Duration::from_mins(10)))
 }
