@@ -1,0 +1,61 @@
+//! The command line: one file per verb, and what the long-running verbs share.
+//!
+//! Flags are described and checked by `config`; nothing here decides what a delivery or a commit means.
+
+mod connect;
+mod delivery;
+mod error;
+mod send;
+mod shutdown;
+
+pub mod recording;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config;
+
+/// The exposed endpoint of a GitOps cluster: authenticates webhooks and triggers the sources they are about.
+#[derive(Parser, Debug)]
+#[command(name = "hookgate", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Work with Receivers
+    #[command(subcommand)]
+    Receiver(ReceiverCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum ReceiverCommand {
+    /// Sign a recorded request with a Receiver's Secret and send it
+    Send(config::Send),
+}
+
+/// Runs the command that the arguments of this process name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => return error::usage(&refused),
+    };
+    // The only one in the process, so it cannot have been chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error::report(&error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Receiver(ReceiverCommand::Send(args)) => {
+            shutdown::until_signal(|stop| send::run(args, stop))
+        }
+    }
+}

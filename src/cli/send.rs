@@ -1,0 +1,173 @@
+//! `hookgate receiver send FILE`: signs a recorded request for a Receiver and sends it.
+//!
+//! The Receiver and its Secret are only read; whether the delivery is accepted is for the gateway to say.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, ResourceExt, api::ListParams};
+use tokio_util::sync::CancellationToken;
+
+use super::{connect, delivery, recording::Recording};
+use crate::{
+    api::{annotations::TOKEN_KEY, receiver::Receiver},
+    config,
+    hook::{Sender, Token},
+};
+
+/// Sends the request of `args`; it is an error when the answer is not 2xx.
+pub(super) async fn run(args: config::Send, stop: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        sent = send(args) => sent,
+        () = stop.cancelled() => bail!("interrupted before an answer came"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
+async fn send(args: config::Send) -> anyhow::Result<()> {
+    let recording = Recording::read(&args.file).await?;
+    let dev = args.data_dir.join("kubeconfig");
+    let client = connect::client(&args.cluster(dev.is_file().then_some(dev))).await?;
+    let receiver = find(&client, &args, &recording).await?;
+    let name = receiver_name(&receiver);
+    let sender = Sender::of(receiver.spec.type_)
+        .with_context(|| format!("the type of Receiver `{name}` is not supported yet"))?;
+    let path = receiver
+        .status
+        .as_ref()
+        .and_then(|status| status.webhook_path.as_deref())
+        .with_context(|| {
+            format!("Receiver `{name}` has no path yet; see `kubectl describe receiver`")
+        })?;
+    let url = delivery::hook_url(&args.url, path)?;
+    let token = token(&client, &receiver).await?;
+    let answer = delivery::send(delivery::signed(recording, sender, token.as_ref())?, url).await?;
+    println!("{}", answer.status);
+    if !answer.body.is_empty() {
+        println!("{}", answer.body);
+    }
+    if !answer.status.is_success() {
+        bail!(
+            "the delivery to Receiver `{name}` was not accepted: {}",
+            answer.status
+        );
+    }
+    Ok(())
+}
+
+/// The Receiver that was named, or is at the recorded path, or is the only one of the type of the file's folder.
+async fn find(
+    client: &Client,
+    args: &config::Send,
+    recording: &Recording,
+) -> anyhow::Result<Receiver> {
+    if let Some(wanted) = &args.receiver {
+        let receivers: Api<Receiver> = Api::namespaced(client.clone(), &wanted.namespace);
+        let found = receivers.get_opt(&wanted.name).await;
+        return found
+            .with_context(|| format!("cannot read Receiver `{wanted}`"))?
+            .with_context(|| format!("there is no Receiver `{wanted}`"));
+    }
+    let receivers: Api<Receiver> = Api::all(client.clone());
+    let listed = receivers.list(&ListParams::default()).await;
+    let listed = listed.context("cannot list Receivers")?.items;
+    let recorded = recording.path.as_str();
+    let has_path = |receiver: &&Receiver| {
+        let status = receiver.status.as_ref();
+        status.and_then(|status| status.webhook_path.as_deref()) == Some(recorded)
+    };
+    if let Some(receiver) = listed.iter().find(has_path) {
+        return Ok(receiver.clone());
+    }
+    only_of_type(&listed, folder(&args.file))
+}
+
+fn only_of_type(receivers: &[Receiver], type_: &str) -> anyhow::Result<Receiver> {
+    let matching: Vec<_> = receivers
+        .iter()
+        .filter(|receiver| Sender::of(receiver.spec.type_).is_some_and(|s| s.as_str() == type_))
+        .collect();
+    match matching.as_slice() {
+        [receiver] => Ok((*receiver).clone()),
+        [] => bail!(
+            "no Receiver is at the recorded path and none is of type `{type_}`; name one with `--receiver NAMESPACE/NAME`"
+        ),
+        several => {
+            let names: Vec<_> = several
+                .iter()
+                .map(|receiver| receiver_name(receiver))
+                .collect();
+            bail!(
+                "several Receivers are of type `{type_}`; name one with `--receiver`: {}",
+                names.join(", ")
+            )
+        }
+    }
+}
+
+/// The folder that a recording is in, which the catalogue names after the type of the sender.
+fn folder(file: &Path) -> &str {
+    let folder = file.parent().and_then(Path::file_name);
+    folder.and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+async fn token(client: &Client, receiver: &Receiver) -> anyhow::Result<Option<Token>> {
+    let Some(reference) = &receiver.spec.secret_ref else {
+        return Ok(None);
+    };
+    let namespace = receiver.namespace().unwrap_or_default();
+    let name = format!("{namespace}/{}", reference.name);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let secret = secrets.get(&reference.name).await;
+    let mut secret = secret.with_context(|| format!("cannot read Secret `{name}`"))?;
+    let token = secret.data.as_mut().and_then(|data| data.remove(TOKEN_KEY));
+    let token = token.with_context(|| format!("Secret `{name}` has no key `{TOKEN_KEY}`"))?;
+    let token = Token::new(token.0).with_context(|| format!("cannot use Secret `{name}`"))?;
+    Ok(Some(token))
+}
+
+fn receiver_name(receiver: &Receiver) -> String {
+    format!(
+        "{}/{}",
+        receiver.namespace().unwrap_or_default(),
+        receiver.name_any()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn receiver(name: &str, type_: &str) -> Receiver {
+        serde_json::from_value(json!({
+            "apiVersion": "notification.toolkit.fluxcd.io/v1",
+            "kind": "Receiver",
+            "metadata": {"name": name, "namespace": "apps"},
+            "spec": {"type": type_, "resources": [], "secretRef": {"name": "token"}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_ambiguous_type_lists_the_receivers_to_choose_from() {
+        let receivers = [
+            receiver("a", "github"),
+            receiver("b", "github"),
+            receiver("c", "gitlab"),
+        ];
+        assert_eq!(only_of_type(&receivers, "gitlab").unwrap().name_any(), "c");
+        let error = only_of_type(&receivers, "github").unwrap_err().to_string();
+        assert!(error.ends_with("apps/a, apps/b"), "{error}");
+        let error = only_of_type(&receivers, "generic").unwrap_err().to_string();
+        assert!(error.contains("--receiver NAMESPACE/NAME"), "{error}");
+    }
+
+    #[test]
+    fn the_folder_of_a_recording_names_its_type() {
+        assert_eq!(folder(Path::new("receivers/github/push.http")), "github");
+        assert_eq!(folder(Path::new("push.http")), "");
+    }
+}
