@@ -1,7 +1,73 @@
 //! Structural schemas of custom resources: prune, default, validate.
 //!
 //! Pure functions of JSON values; storage and HTTP are elsewhere.
+//! The order of the API server is prune, default, validate; the caller keeps it.
+
+mod compile;
+mod default;
+mod error;
+mod format;
+mod limits;
+mod list;
+mod logic;
+mod nested;
+mod node;
+mod prune;
+mod rules;
+mod structure;
+mod validate;
+
+use serde_json::Value;
+
+pub(crate) use self::error::FieldError;
+#[cfg(test)]
+use self::error::Reason;
+use self::node::Node;
 
 /// A compiled structural schema.
+///
+/// Expressions and CEL rules are compiled once, here; it is cheap to use and meant to be shared.
 #[derive(Debug)]
-pub(crate) struct Schema {}
+pub(crate) struct Schema {
+    root: Node,
+}
+
+impl Schema {
+    /// Compiles the `openAPIV3Schema` of a version, or says all that is not structural about it.
+    ///
+    /// The paths of the errors are relative to the schema; see [`FieldError::under`].
+    pub(crate) fn compile(schema: &Value) -> Result<Self, Vec<FieldError>> {
+        compile::compile(schema).map(|root| Self { root })
+    }
+
+    /// Drops the fields that the schema does not declare and returns their paths.
+    ///
+    /// `apiVersion`, `kind` and `metadata` stay at the root and in embedded resources.
+    pub(crate) fn prune(&self, object: &mut Value) -> Vec<String> {
+        prune::prune(&self.root, object)
+    }
+
+    /// Fills in defaults, and drops nulls where neither null nor a default is declared.
+    pub(crate) fn default(&self, object: &mut Value) {
+        default::apply(&self.root, object);
+    }
+
+    /// Says all that is wrong with an object, in the words of the API server; at most 100 things.
+    ///
+    /// With the object as it was before, what has not changed is not judged again (Kubernetes'
+    /// ratcheting), and rules about the transition see it as `oldSelf`.
+    pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let errors = validate::validate(&self.root, object, old);
+        if !errors.is_empty() {
+            return errors;
+        }
+        let errors = list::duplicates(&self.root, object);
+        if !errors.is_empty() {
+            return errors;
+        }
+        rules::evaluate(&self.root, object, old)
+    }
+}
+
+#[cfg(test)]
+mod tests;
