@@ -11,5 +11,6 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod hook;
+pub mod ingress;
 pub mod telemetry;
 pub mod trigger;

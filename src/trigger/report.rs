@@ -79,6 +79,15 @@ impl Report {
         }
     }
 
+    /// The targets and selections that are refused, as `Kind/namespace/name`.
+    pub fn refused(&self) -> impl Iterator<Item = String> {
+        let refused = |entry: &&Entry| matches!(entry.outcome, Outcome::Refused { .. });
+        self.entries
+            .iter()
+            .filter(refused)
+            .map(|entry| Subject(&entry.selector).to_string())
+    }
+
     /// The longest time that the API server asked to wait before trying again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -1,0 +1,75 @@
+//! From the end of a delivery to the response its sender gets.
+//!
+//! Before authentication a response has no body: there is nothing in it to learn from.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use serde::Serialize;
+
+use super::outcome::{Outcome, Rejection};
+
+/// When a sender is told to come back to a Receiver that is suspended or not ready.
+const CLOSED_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// What a proven sender is told.
+#[derive(Serialize)]
+struct Told<'a> {
+    outcome: &'static str,
+    delivery: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    refused: &'a [String],
+}
+
+/// Answers a sender that is proven.
+pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
+    let (status, retry_after, refused) = match outcome {
+        Outcome::Triggered | Outcome::NotWanted => (StatusCode::OK, None, &[][..]),
+        Outcome::PartlyTriggered { refused } => (StatusCode::OK, None, &refused[..]),
+        Outcome::NothingAccepted { refused } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, None, &refused[..])
+        }
+        Outcome::Unfinished { retry_after } => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after), &[][..])
+        }
+    };
+    let told = Told {
+        outcome: outcome.as_str(),
+        delivery,
+        refused,
+    };
+    with_retry_after((status, Json(told)).into_response(), retry_after)
+}
+
+/// Answers a sender that is not.
+pub(super) fn rejected(rejection: &Rejection) -> Response {
+    let (status, retry_after) = match rejection {
+        Rejection::Malformed(_) => (StatusCode::BAD_REQUEST, None),
+        Rejection::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+        Rejection::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
+        Rejection::TimedOut => (StatusCode::REQUEST_TIMEOUT, None),
+        Rejection::UnknownPath => (StatusCode::NOT_FOUND, None),
+        Rejection::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(CLOSED_RETRY_AFTER)),
+        Rejection::TooManyFailures { retry_after } => {
+            (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))
+        }
+        Rejection::Unauthentic(_) => (StatusCode::UNAUTHORIZED, None),
+    };
+    with_retry_after(status.into_response(), retry_after)
+}
+
+/// Adds `Retry-After` in whole seconds, at least one.
+fn with_retry_after(mut response: Response, retry_after: Option<Duration>) -> Response {
+    if let Some(retry_after) = retry_after {
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

@@ -1,0 +1,206 @@
+//! A request from its head to the last byte of its body, within fixed limits.
+//!
+//! Bodies go by in pieces; only small ones are kept, and nothing is parsed.
+
+use std::time::Duration;
+
+use axum::{body::Body, extract::Request};
+use http::{
+    HeaderMap, Uri,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST},
+};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
+
+use super::outcome::Rejection;
+
+/// The largest body that is read, in bytes: GitHub sends up to 25 MB.
+pub(super) const MAX_BODY_BYTES: u64 = 25 * 1024 * 1024;
+/// The largest body that is kept to be checked against a Secret that has just been read again, in bytes.
+const MAX_KEPT_BYTES: usize = 64 * 1024;
+/// How long a body may take to arrive, from the end of the headers.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A request whose head is acceptable and whose body is still to be read.
+pub(super) struct Arrival {
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+}
+
+/// A request whose body has gone by.
+pub(super) struct Received {
+    pub(super) headers: HeaderMap,
+    kept: Option<Vec<u8>>,
+}
+
+impl Arrival {
+    /// Checks what can be told from the head alone.
+    pub(super) fn receive(request: Request) -> Result<Self, Rejection> {
+        let (head, body) = request.into_parts();
+        if head.uri.authority().is_some() {
+            return Err(Rejection::Malformed("absolute-form target"));
+        }
+        if head.headers.get_all(HOST).iter().count() > 1 {
+            return Err(Rejection::Malformed("more than one Host"));
+        }
+        if head
+            .headers
+            .get_all(CONTENT_ENCODING)
+            .iter()
+            .any(|encoding| encoding != "identity")
+        {
+            return Err(Rejection::UnsupportedMediaType);
+        }
+        let declared = head
+            .headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok());
+        if declared
+            .and_then(|length| length.parse::<u64>().ok())
+            .is_some_and(|length| length > MAX_BODY_BYTES)
+        {
+            return Err(Rejection::TooLarge {
+                limit: MAX_BODY_BYTES,
+            });
+        }
+        Ok(Self {
+            uri: head.uri,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// The target exactly as it was sent, query included.
+    pub(super) fn path(&self) -> &str {
+        self.uri
+            .path_and_query()
+            .map_or("", |target| target.as_str())
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Reads the body to its end and shows each piece to `inspect`.
+    pub(super) async fn read(self, inspect: impl FnMut(&[u8])) -> Result<Received, Rejection> {
+        let kept = timeout(BODY_DEADLINE, drain(self.body, inspect))
+            .await
+            .map_err(|_| Rejection::TimedOut)??;
+        Ok(Received {
+            headers: self.headers,
+            kept,
+        })
+    }
+}
+
+impl Received {
+    /// The whole body, if it was small.
+    pub(super) fn kept(&self) -> Option<&[u8]> {
+        self.kept.as_deref()
+    }
+}
+
+async fn drain(
+    mut body: Body,
+    mut inspect: impl FnMut(&[u8]),
+) -> Result<Option<Vec<u8>>, Rejection> {
+    let mut left = MAX_BODY_BYTES;
+    let mut kept = Some(Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Rejection::Malformed("the body broke off"))?;
+        let Some(chunk) = frame.data_ref() else {
+            continue;
+        };
+        left = left
+            .checked_sub(chunk.len() as u64)
+            .ok_or(Rejection::TooLarge {
+                limit: MAX_BODY_BYTES,
+            })?;
+        inspect(chunk);
+        kept = kept.filter(|kept| kept.len() + chunk.len() <= MAX_KEPT_BYTES);
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(chunk);
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::request::Builder;
+
+    use super::*;
+
+    fn receive(request: Builder) -> Result<Arrival, Rejection> {
+        Arrival::receive(request.body(Body::empty()).unwrap())
+    }
+
+    #[test]
+    fn the_path_is_the_target_as_it_was_sent() {
+        for target in ["/hook/a", "/hook/a?b=c", "/hook/%61", "/hook//a/"] {
+            assert_eq!(
+                receive(Request::builder().uri(target)).ok().unwrap().path(),
+                target
+            );
+        }
+    }
+
+    #[test]
+    fn heads_that_no_sender_makes_are_refused() {
+        let request = || Request::builder().uri("/hook/a");
+        for (request, rejection) in [
+            (
+                Request::builder().uri("http://host/hook/a"),
+                Rejection::Malformed("absolute-form target"),
+            ),
+            (
+                request().header(HOST, "a").header(HOST, "b"),
+                Rejection::Malformed("more than one Host"),
+            ),
+            (
+                request().header(CONTENT_ENCODING, "gzip"),
+                Rejection::UnsupportedMediaType,
+            ),
+            (
+                request().header(CONTENT_LENGTH, MAX_BODY_BYTES + 1),
+                Rejection::TooLarge {
+                    limit: MAX_BODY_BYTES,
+                },
+            ),
+        ] {
+            assert_eq!(receive(request).err(), Some(rejection));
+        }
+        assert!(receive(request().header(CONTENT_LENGTH, MAX_BODY_BYTES)).is_ok());
+        assert!(receive(request().header(CONTENT_ENCODING, "identity")).is_ok());
+    }
+
+    async fn read(size: usize) -> Result<(usize, Option<usize>), Rejection> {
+        let body = Body::from(vec![b'x'; size]);
+        let mut seen = 0;
+        let arrival = Arrival::receive(Request::new(body))?;
+        let received = arrival.read(|chunk| seen += chunk.len()).await?;
+        Ok((seen, received.kept().map(<[u8]>::len)))
+    }
+
+    #[tokio::test]
+    async fn only_small_bodies_are_kept_and_none_above_the_limit_is_read() {
+        let limit = usize::try_from(MAX_BODY_BYTES).unwrap();
+        assert_eq!(read(0).await, Ok((0, Some(0))));
+        assert_eq!(
+            read(MAX_KEPT_BYTES).await,
+            Ok((MAX_KEPT_BYTES, Some(MAX_KEPT_BYTES)))
+        );
+        assert_eq!(
+            read(MAX_KEPT_BYTES + 1).await,
+            Ok((MAX_KEPT_BYTES + 1, None))
+        );
+        assert_eq!(read(limit).await, Ok((limit, None)));
+        assert_eq!(
+            read(limit + 1).await,
+            Err(Rejection::TooLarge {
+                limit: MAX_BODY_BYTES
+            })
+        );
+    }
+}

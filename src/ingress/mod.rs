@@ -1,0 +1,88 @@
+//! HTTP in: the listener, the eight phases of a delivery, probes and metrics.
+//!
+//! What a delivery means is `hook`'s to say, and what it sets off is `trigger`'s; nothing here decides either.
+
+mod admin;
+mod answer;
+mod body;
+mod deliver;
+mod limit;
+mod listener;
+mod outcome;
+mod readiness;
+mod reread;
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use http::StatusCode;
+use http_body::Body as _;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use self::{
+    admin::admin_router,
+    listener::{BindError, Listener, Peer},
+    outcome::Outcome,
+    readiness::{Gate, Readiness},
+};
+use self::{limit::FailureLimit, reread::SecretReader};
+use crate::{hook::HookTable, telemetry::Metrics, trigger::Trigger};
+
+/// Everything a delivery needs on its way; one per process.
+pub struct Gateway {
+    table: HookTable,
+    trigger: Trigger,
+    metrics: Metrics,
+    failures: FailureLimit,
+    secrets: SecretReader,
+}
+
+impl Gateway {
+    /// Brings together the hooks, what they trigger, and a client that may read the Secrets of Receivers.
+    #[must_use]
+    pub fn new(table: HookTable, trigger: Trigger, client: kube::Client, metrics: Metrics) -> Self {
+        let secrets = SecretReader::new(client, table.clone());
+        Self {
+            table,
+            trigger,
+            metrics,
+            failures: FailureLimit::default(),
+            secrets,
+        }
+    }
+
+    /// The routes of the exposed listener: `POST /hook/…` and nothing else.
+    pub fn into_router(self) -> Router {
+        Router::new()
+            .route("/hook/{*digest}", post(handle))
+            .fallback(async || StatusCode::NOT_FOUND)
+            .with_state(Arc::new(self))
+            .layer(CatchPanicLayer::custom(|_| {
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }))
+    }
+}
+
+async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let started = Instant::now();
+    let _inflight = gateway.metrics.request_started();
+    let method = request.method().clone();
+    let client = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    let response = deliver::deliver(&gateway, client, request).await;
+    let bytes = response.body().size_hint().exact().unwrap_or_default();
+    gateway.metrics.request_answered(
+        method.as_str(),
+        response.status().as_u16(),
+        started.elapsed(),
+        bytes,
+    );
+    response
+}

@@ -1,0 +1,101 @@
+//! The ways a delivery can end, and the phase that ended it.
+//!
+//! The only place that knows them all; `answer` turns them into responses.
+
+use std::time::Duration;
+
+use crate::hook::{Closed, Unauthentic};
+
+/// The steps of a delivery, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Receive,
+    Locate,
+    Limit,
+    Authenticate,
+    Interpret,
+    Admit,
+    Select,
+    Trigger,
+}
+
+impl Phase {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Locate => "locate",
+            Self::Limit => "limit",
+            Self::Authenticate => "authenticate",
+            Self::Interpret => "interpret",
+            Self::Admit => "admit",
+            Self::Select => "select",
+            Self::Trigger => "trigger",
+        }
+    }
+}
+
+/// What became of a delivery whose sender is proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every target is annotated.
+    Triggered,
+    /// Some targets are annotated; these can never be.
+    PartlyTriggered {
+        /// The targets that were refused, as `Kind/namespace/name`.
+        refused: Vec<String>,
+    },
+    /// The Receiver does not list the event.
+    NotWanted,
+    /// No target could be annotated, and none will be until somebody changes something.
+    NothingAccepted {
+        /// The targets that were refused, as `Kind/namespace/name`.
+        refused: Vec<String>,
+    },
+    /// Not every target could be annotated in time; sending again may help.
+    Unfinished {
+        /// When to send again.
+        retry_after: Duration,
+    },
+}
+
+impl Outcome {
+    /// The word for it in answers, logs and metrics.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Triggered => "triggered",
+            Self::PartlyTriggered { .. } => "partly-triggered",
+            Self::NotWanted => "not-wanted",
+            Self::NothingAccepted { .. } => "nothing-accepted",
+            Self::Unfinished { .. } => "unfinished",
+        }
+    }
+}
+
+/// Why a request is refused before its sender is proven.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Rejection {
+    #[error("the request is malformed: {0}")]
+    Malformed(&'static str),
+    #[error("the body has an encoding or media type that the sender does not use")]
+    UnsupportedMediaType,
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("the body did not arrive in time")]
+    TimedOut,
+    #[error("the path belongs to no Receiver")]
+    UnknownPath,
+    #[error("the Receiver is {}", closed(*.0))]
+    Closed(Closed),
+    #[error("the client failed too often")]
+    TooManyFailures { retry_after: Duration },
+    #[error("{0}")]
+    Unauthentic(#[from] Unauthentic),
+}
+
+fn closed(closed: Closed) -> &'static str {
+    match closed {
+        Closed::Suspended => "suspended",
+        Closed::NotReady => "not ready",
+    }
+}
