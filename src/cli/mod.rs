@@ -3,6 +3,7 @@
 //! Flags are described and checked by `config`; nothing here decides what a delivery or a commit means.
 
 mod connect;
+mod crds;
 mod delivery;
 mod error;
 mod send;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Print the CustomResourceDefinitions as YAML
+    Crds,
     /// Work with Receivers
     #[command(subcommand)]
     Receiver(ReceiverCommand),
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Crds => crds::print(),
         Command::Receiver(ReceiverCommand::Send(args)) => {
             shutdown::until_signal(|stop| send::run(args, stop))
         }
