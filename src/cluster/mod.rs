@@ -3,5 +3,6 @@
 //! It stores, validates and watches objects; it runs no workloads and knows nothing of hookgate.
 #![expect(dead_code, reason = "the parts that use these come next")]
 
+mod discovery;
 mod resource;
 mod schema;
