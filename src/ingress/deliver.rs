@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     hook::{Authentic, Entry, Hook, HookTable, ReceiverRef, Selection},
-    trigger::{self, Verdict},
+    trigger::Verdict,
 };
 
 /// How long a delivery may wait for its triggers, from the end of its headers: Harbor gives up after 3 s.
@@ -136,14 +136,6 @@ async fn trigger(gateway: &Gateway, selection: &Selection, deadline: Instant) ->
         .await;
     for refusal in &selection.refusals {
         warn!(target = %refusal.target, reason = %refusal.reason, "target refused");
-    }
-    for entry in &report.entries {
-        match &entry.outcome {
-            trigger::Outcome::Done { .. } => debug!(entry = %entry, "target triggered"),
-            trigger::Outcome::NothingSelected => info!(entry = %entry, "nothing to trigger"),
-            trigger::Outcome::Refused { .. } => warn!(entry = %entry, "target refused"),
-            trigger::Outcome::Unfinished { .. } => warn!(entry = %entry, "target not triggered"),
-        }
     }
     let refused = || {
         let known = selection

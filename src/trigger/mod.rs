@@ -139,7 +139,9 @@ impl Trigger {
             }
             Err(failure) => failure.into(),
         };
-        vec![Entry { selector, outcome }]
+        let entry = Entry { selector, outcome };
+        tracing::warn!(%entry, "nothing to trigger");
+        vec![entry]
     }
 
     async fn list(&self, selector: &Selector, deadline: Instant) -> Result<Vec<Target>, Failure> {
