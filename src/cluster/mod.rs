@@ -4,5 +4,6 @@
 #![expect(dead_code, reason = "the parts that use these come next")]
 
 mod discovery;
+mod openapi;
 mod resource;
 mod schema;
