@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Print the CustomResourceDefinitions as YAML
-    Crds,
+    Crds(config::Crds),
     /// Work with Receivers
     #[command(subcommand)]
     Receiver(ReceiverCommand),
@@ -57,7 +57,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Crds => crds::print(),
+        Command::Crds(args) => crds::run(&args),
         Command::Receiver(ReceiverCommand::Send(args)) => {
             shutdown::until_signal(|stop| send::run(args, stop))
         }

@@ -3,6 +3,7 @@
 //! The only module that reads the environment; nothing here opens a file or a connection.
 
 mod cluster;
+mod crds;
 mod demo;
 mod dev;
 mod flux;
@@ -13,6 +14,7 @@ mod serving;
 mod values;
 
 pub use cluster::Cluster;
+pub use crds::Crds;
 pub use demo::Demo;
 pub use dev::Dev;
 pub use logging::{LogEncoding, LogLevel, Logging};

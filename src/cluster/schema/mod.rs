@@ -20,8 +20,6 @@ mod validate;
 use serde_json::Value;
 
 pub(crate) use self::error::FieldError;
-#[cfg(test)]
-use self::error::Reason;
 use self::node::Node;
 
 /// A compiled structural schema.

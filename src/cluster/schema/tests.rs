@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FieldError, Reason, Schema};
+use super::{FieldError, Schema, error::Reason};
 
 fn compile(schema: &Value) -> Schema {
     Schema::compile(schema).unwrap_or_else(|errors| panic!("not structural: {errors:?}"))
