@@ -12,5 +12,6 @@ pub mod cluster;
 pub mod config;
 pub mod hook;
 pub mod ingress;
+pub mod reconcile;
 pub mod telemetry;
 pub mod trigger;

@@ -1,0 +1,210 @@
+//! What the steps share: the client, the table, the roster, and whether this replica may write.
+//!
+//! Each method is one step with its bookkeeping; the rules are in the step's own file.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::channel::mpsc;
+use kube::{
+    Client, Resource,
+    runtime::{controller::Action, watcher::Event},
+};
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    ReceiverOptions, ReceiverStatusWriting,
+    act::{Standing, act},
+    decide::{Decision, Outcome},
+    load::{Reading, load},
+    record::Record,
+    roster::Roster,
+    watch::Guarded,
+};
+use crate::{
+    api::duration,
+    hook::{HookTable, ReceiverRef},
+    telemetry::Metrics,
+};
+
+/// A connection that hangs must not hold a Receiver for ever.
+const STEP_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_INTERVAL: duration::Duration = duration::Duration::new(Duration::from_mins(10));
+
+/// What the steps share.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) table: HookTable,
+    pub(super) metrics: Metrics,
+    pub(super) leading: watch::Receiver<bool>,
+    pub(super) options: ReceiverOptions,
+    pub(super) roster: Mutex<Roster>,
+    pub(super) synced: watch::Sender<bool>,
+    /// Receivers that are due because of what happened to another one.
+    pub(super) nudge: mpsc::UnboundedSender<ReceiverRef>,
+}
+
+impl Context {
+    pub(super) fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the roster and the table up to date with what is watched; says which Receivers are due.
+    pub(super) fn follow(&self, event: &Event<Guarded>) -> Vec<ReceiverRef> {
+        let mut roster = self.roster();
+        let (due, gone) = match event {
+            Event::Init => {
+                roster.begin_list();
+                return Vec::new();
+            }
+            Event::InitApply(object) => {
+                roster.list(object.meta());
+                return Vec::new();
+            }
+            Event::InitDone => {
+                let listed = roster.end_list();
+                (listed.changed, listed.gone)
+            }
+            Event::Apply(object) if roster.apply(object.meta()) => {
+                (vec![ReceiverRef::of(object.meta())], vec![])
+            }
+            Event::Apply(_) => return Vec::new(),
+            Event::Delete(object) => (vec![], vec![ReceiverRef::of(object.meta())]),
+        };
+        for receiver in &gone {
+            roster.remove(receiver);
+            let (_, affected) = act(&self.table, receiver, None);
+            self.nudge(affected);
+            let ReceiverRef { namespace, name } = receiver;
+            self.metrics.forget_receiver(namespace, name);
+        }
+        self.publish_sync(&mut roster);
+        due
+    }
+
+    pub(super) async fn load(&self, object: &Guarded) -> Reading {
+        match &object.0 {
+            Ok(receiver) if receiver.metadata.deletion_timestamp.is_none() => {
+                timeout(STEP_TIMEOUT, load(&self.client, receiver))
+                    .await
+                    .unwrap_or_else(|_| Reading::Unreadable {
+                        message: "the API server did not answer in time".to_owned(),
+                    })
+            }
+            _ => Reading::NotNamed,
+        }
+    }
+
+    /// Acts unless the Receiver is gone meanwhile, so that no hook outlives its Receiver.
+    pub(super) fn act(&self, receiver: &ReceiverRef, decision: &Decision) -> Option<Standing> {
+        let mut roster = self.roster();
+        if !roster.contains(receiver) {
+            return None;
+        }
+        let (standing, affected) = act(&self.table, receiver, decision.listing.as_ref());
+        roster.remember(receiver, decision.remembered.clone());
+        if roster.note(receiver, &decision.outcome) {
+            tell(receiver, &decision.outcome);
+        }
+        roster.settle(receiver);
+        self.publish_sync(&mut roster);
+        self.nudge(affected);
+        Some(standing)
+    }
+
+    /// Records while this replica leads; says whether it went well.
+    pub(super) async fn record(
+        &self,
+        object: &Guarded,
+        outcome: &Outcome,
+        standing: &Standing,
+    ) -> bool {
+        let mut leading = self.leading.clone();
+        if self.options.status == ReceiverStatusWriting::Off || !*leading.borrow() {
+            return true;
+        }
+        let record = Record {
+            object,
+            outcome,
+            standing,
+            interval: interval(object),
+        };
+        let written = tokio::select! {
+            biased;
+            Ok(_) = leading.wait_for(|leading| !leading) => return true,
+            written = timeout(STEP_TIMEOUT, record.write(&self.client)) => written,
+        };
+        let receiver = ReceiverRef::of(object.meta());
+        match written {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => {
+                tracing::warn!(%receiver, %error, "the status could not be written");
+            }
+            Err(_) => tracing::warn!(%receiver, "the status could not be written in time"),
+        }
+        false
+    }
+
+    pub(super) fn next(&self, object: &Guarded, outcome: &Outcome, is_recorded: bool) -> Action {
+        let receiver = ReceiverRef::of(object.meta());
+        let mut roster = self.roster();
+        let is_worth_a_retry = match outcome {
+            Outcome::TokenNotFound { .. } => true,
+            Outcome::Ready { doubt, .. } => doubt.is_some(),
+            Outcome::Deleting | Outcome::Suspended | Outcome::Stalled { .. } => false,
+        };
+        if is_worth_a_retry || !is_recorded {
+            let (min, max) = (self.options.min_retry_delay, self.options.max_retry_delay);
+            return Action::requeue(roster.fail(&receiver, min, max));
+        }
+        roster.succeed(&receiver);
+        let interval = interval(object).get();
+        if matches!(outcome, Outcome::Ready { .. }) && !interval.is_zero() {
+            Action::requeue(interval)
+        } else {
+            Action::await_change()
+        }
+    }
+
+    fn publish_sync(&self, roster: &mut Roster) {
+        if roster.is_synced() && !self.synced.send_replace(true) {
+            tracing::info!(receivers = self.table.len(), "the table of hooks is filled");
+        }
+    }
+
+    fn nudge(&self, receivers: Vec<ReceiverRef>) {
+        for receiver in receivers {
+            // The other end is gone at shutdown only, when nothing is due any more.
+            let _ = self.nudge.unbounded_send(receiver);
+        }
+    }
+}
+
+fn interval(object: &Guarded) -> duration::Duration {
+    let receiver = object.0.as_ref().ok();
+    receiver
+        .and_then(|receiver| receiver.spec.interval)
+        .unwrap_or(DEFAULT_INTERVAL)
+}
+
+/// Logs what became of a Receiver, without its path.
+fn tell(receiver: &ReceiverRef, outcome: &Outcome) {
+    match outcome {
+        Outcome::Deleting => tracing::info!(%receiver, "the Receiver is being deleted"),
+        Outcome::Suspended => tracing::info!(%receiver, "the Receiver is suspended"),
+        Outcome::Ready { doubt: None, .. } => tracing::info!(%receiver, "the Receiver is ready"),
+        Outcome::Ready {
+            doubt: Some(doubt), ..
+        } => {
+            tracing::warn!(%receiver, doubt, "the Receiver goes on with the token read before");
+        }
+        Outcome::Stalled { problems } => {
+            tracing::warn!(%receiver, problems, "the Receiver is invalid");
+        }
+        Outcome::TokenNotFound { message, .. } => {
+            tracing::warn!(%receiver, message, "the Receiver has no token");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Step two of reconciling a Receiver: from what it says and what was read, to what should be.
+//!
+//! Pure; it does not know whether this replica may write.
+
+use kube::core::DeserializeGuard;
+
+use super::load::Reading;
+use crate::{
+    api::receiver::{Receiver, ReceiverType},
+    hook::{Closed, Entry, Hook, HookPath, Listing, Policy, ReceiverRef, Token},
+};
+
+/// A token as it was last read, for when the API server does not answer.
+#[derive(Clone, Debug)]
+pub(super) struct Remembered {
+    /// The name of the Secret.
+    pub(super) secret: String,
+    /// The token in it.
+    pub(super) token: Token,
+    /// The resource version of the Secret.
+    pub(super) version: Option<String>,
+}
+
+/// What should be, for one Receiver.
+#[derive(Debug)]
+pub(super) struct Decision {
+    /// What the table of hooks should hold; nothing when the Receiver has no path.
+    pub(super) listing: Option<Listing>,
+    /// What the Receiver's status should tell.
+    pub(super) outcome: Outcome,
+    /// The token to remember; nothing when there is none any more.
+    pub(super) remembered: Option<Remembered>,
+}
+
+/// What became of a Receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is being deleted.
+    Deleting,
+    /// Its user suspended it.
+    Suspended,
+    /// It takes deliveries.
+    Ready {
+        /// Where.
+        path: HookPath,
+        /// Why the token is not known to be the latest, when it is not.
+        doubt: Option<String>,
+    },
+    /// Only a change of the Receiver can help.
+    Stalled {
+        /// Everything that is wrong with it.
+        problems: String,
+    },
+    /// There is no token.
+    TokenNotFound {
+        /// Why.
+        message: String,
+        /// Whether the path is known to be gone, and not just unknown at the moment.
+        is_path_gone: bool,
+    },
+}
+
+/// Decides what should be.
+pub(super) fn decide(
+    object: &DeserializeGuard<Receiver>,
+    reading: Reading,
+    remembered: Option<Remembered>,
+    policy: Policy,
+) -> Decision {
+    let receiver = match &object.0 {
+        Ok(receiver) => receiver,
+        Err(invalid) if invalid.metadata.deletion_timestamp.is_some() => {
+            return nothing(Outcome::Deleting);
+        }
+        Err(invalid) => {
+            return nothing(Outcome::Stalled {
+                problems: format!("the Receiver is malformed: {}", invalid.error),
+            });
+        }
+    };
+    if receiver.metadata.deletion_timestamp.is_some() {
+        return nothing(Outcome::Deleting);
+    }
+    let (known, absence) = known_token(receiver, reading, remembered);
+    let path = path(receiver, known.as_ref());
+    let (entry, outcome) = if receiver.spec.suspend == Some(true) {
+        (Some(Entry::Closed(Closed::Suspended)), Outcome::Suspended)
+    } else {
+        match Hook::compile(receiver, policy) {
+            Ok(hook) => open(hook, path, known.as_ref(), absence),
+            Err(invalid) => {
+                let problems = invalid.to_string();
+                (
+                    Some(Entry::Closed(Closed::NotReady)),
+                    Outcome::Stalled { problems },
+                )
+            }
+        }
+    };
+    let created = receiver.metadata.creation_timestamp.as_ref();
+    let listing = path.zip(entry).map(|(path, entry)| Listing {
+        path,
+        created: created.map_or(0, |time| time.0.as_second()),
+        entry,
+    });
+    Decision {
+        listing,
+        outcome,
+        remembered: known,
+    }
+}
+
+/// Why there is no token, or none that is known to be the latest.
+enum Absence {
+    Gone(String),
+    Unknown(String),
+}
+
+fn nothing(outcome: Outcome) -> Decision {
+    Decision {
+        listing: None,
+        outcome,
+        remembered: None,
+    }
+}
+
+fn known_token(
+    receiver: &Receiver,
+    reading: Reading,
+    remembered: Option<Remembered>,
+) -> (Option<Remembered>, Option<Absence>) {
+    let Some(secret) = &receiver.spec.secret_ref else {
+        return (None, None);
+    };
+    match reading {
+        Reading::NotNamed => (None, None),
+        Reading::Found { token, version } => {
+            let secret = secret.name.clone();
+            let known = Remembered {
+                secret,
+                token,
+                version,
+            };
+            (Some(known), None)
+        }
+        Reading::Missing { message } => (None, Some(Absence::Gone(message))),
+        Reading::Unreadable { message } => {
+            let known = remembered.filter(|known| known.secret == secret.name);
+            (known, Some(Absence::Unknown(message)))
+        }
+    }
+}
+
+fn path(receiver: &Receiver, known: Option<&Remembered>) -> Option<HookPath> {
+    let has_no_token_by_design =
+        receiver.spec.type_ == ReceiverType::GenericOidc && receiver.spec.secret_ref.is_none();
+    if known.is_none() && !has_no_token_by_design {
+        return None;
+    }
+    let ReceiverRef { namespace, name } = ReceiverRef::of(&receiver.metadata);
+    let token = known.map(|known| &known.token);
+    Some(HookPath::derive(token, &name, &namespace))
+}
+
+fn open(
+    hook: Hook,
+    path: Option<HookPath>,
+    known: Option<&Remembered>,
+    absence: Option<Absence>,
+) -> (Option<Entry>, Outcome) {
+    match (path, absence) {
+        (Some(path), absence) => {
+            let tokens = known.map(|known| known.token.clone());
+            let hook = hook.with_tokens(tokens.into_iter().collect());
+            let doubt = absence.map(|(Absence::Gone(why) | Absence::Unknown(why))| why);
+            (
+                Some(Entry::Open(hook.into())),
+                Outcome::Ready { path, doubt },
+            )
+        }
+        (None, absence) => {
+            let (message, is_path_gone) = match absence {
+                Some(Absence::Gone(message)) => (message, true),
+                Some(Absence::Unknown(message)) => (message, false),
+                None => ("secretRef is required".to_owned(), true),
+            };
+            let outcome = Outcome::TokenNotFound {
+                message,
+                is_path_gone,
+            };
+            (None, outcome)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

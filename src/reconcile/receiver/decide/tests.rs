@@ -1,0 +1,190 @@
+//! What is decided for Receivers that are whole, broken, suspended, or whose Secret cannot be read.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::hook::CrossNamespaceRefs;
+
+const POLICY: Policy = Policy {
+    cross_namespace_refs: CrossNamespaceRefs::Allowed,
+};
+
+fn object(more: &Value) -> DeserializeGuard<Receiver> {
+    let mut receiver = json!({
+        "apiVersion": "notification.toolkit.fluxcd.io/v1",
+        "kind": "Receiver",
+        "metadata": {"name": "github-receiver", "namespace": "flux-system", "generation": 1},
+        "spec": {"type": "github", "secretRef": {"name": "hook"}, "resources": []},
+    });
+    json_patch::merge(&mut receiver, more);
+    serde_json::from_value(receiver).unwrap()
+}
+
+fn token(text: &str) -> Token {
+    Token::new(text.into()).unwrap()
+}
+
+fn found() -> Reading {
+    Reading::Found {
+        token: token("test-token"),
+        version: Some("7".to_owned()),
+    }
+}
+
+fn missing() -> Reading {
+    Reading::Missing {
+        message: "gone".to_owned(),
+    }
+}
+
+fn unreadable() -> Reading {
+    Reading::Unreadable {
+        message: "the API server is away".to_owned(),
+    }
+}
+
+fn remembered(secret: &str) -> Remembered {
+    Remembered {
+        secret: secret.to_owned(),
+        token: token("old-token"),
+        version: None,
+    }
+}
+
+fn decided(more: &Value, reading: Reading, remembered: Option<Remembered>) -> Decision {
+    decide(&object(more), reading, remembered, POLICY)
+}
+
+fn closed(decision: &Decision) -> Option<Closed> {
+    match decision.listing.as_ref()?.entry {
+        Entry::Closed(why) => Some(why),
+        Entry::Open(_) => None,
+    }
+}
+
+fn opens_with(decision: &Decision, text: &str) -> bool {
+    let Some(Listing {
+        entry: Entry::Open(hook),
+        ..
+    }) = &decision.listing
+    else {
+        return false;
+    };
+    hook.has_token(&token(text))
+}
+
+#[test]
+fn a_receiver_with_a_token_opens_its_path() {
+    let created = json!({"metadata": {"creationTimestamp": "1970-01-01T00:01:00Z"}});
+    let decision = decided(&created, found(), Some(remembered("hook")));
+    assert!(opens_with(&decision, "test-token"));
+    let listing = decision.listing.unwrap();
+    assert_eq!(
+        listing.path.reveal(),
+        "/hook/df3ebadde655d58cd8236886baaaca95ff9c420f4c89e11a5d91965baa0cdf0f"
+    );
+    assert_eq!(listing.created, 60);
+    assert_eq!(
+        decision.outcome,
+        Outcome::Ready {
+            path: listing.path,
+            doubt: None
+        }
+    );
+    assert!(decision.remembered.unwrap().token.matches(b"test-token"));
+}
+
+#[test]
+fn without_a_token_there_is_no_path() {
+    let decision = decided(&json!({}), missing(), Some(remembered("hook")));
+    assert!(decision.listing.is_none() && decision.remembered.is_none());
+    assert_eq!(
+        decision.outcome,
+        Outcome::TokenNotFound {
+            message: "gone".to_owned(),
+            is_path_gone: true
+        }
+    );
+}
+
+#[test]
+fn an_unreadable_secret_does_not_take_a_working_hook_away() {
+    let decision = decided(&json!({}), unreadable(), Some(remembered("hook")));
+    assert!(opens_with(&decision, "old-token"));
+    assert!(matches!(
+        decision.outcome,
+        Outcome::Ready { doubt: Some(_), .. }
+    ));
+    assert!(decision.remembered.is_some());
+}
+
+#[test]
+fn the_token_of_another_secret_does_not_count() {
+    for known in [None, Some(remembered("another"))] {
+        let decision = decided(&json!({}), unreadable(), known);
+        assert!(decision.listing.is_none());
+        assert_eq!(
+            decision.outcome,
+            Outcome::TokenNotFound {
+                message: "the API server is away".to_owned(),
+                is_path_gone: false
+            }
+        );
+    }
+}
+
+#[test]
+fn a_suspended_receiver_is_closed_but_known() {
+    let decision = decided(&json!({"spec": {"suspend": true}}), found(), None);
+    assert_eq!(closed(&decision), Some(Closed::Suspended));
+    assert_eq!(decision.outcome, Outcome::Suspended);
+    let decision = decided(&json!({"spec": {"suspend": true}}), missing(), None);
+    assert!(decision.listing.is_none());
+    assert_eq!(decision.outcome, Outcome::Suspended);
+}
+
+#[test]
+fn every_mistake_of_an_invalid_receiver_is_told_and_its_path_closed() {
+    let more = json!({"spec": {
+        "resourceFilter": "true",
+        "resources": [{"kind": "Deployment", "name": "web"}],
+    }});
+    let decision = decided(&more, found(), None);
+    assert_eq!(closed(&decision), Some(Closed::NotReady));
+    let Outcome::Stalled { problems } = decision.outcome else {
+        panic!("{:?}", decision.outcome);
+    };
+    assert!(problems.contains("resourceFilter"), "{problems}");
+    assert!(problems.contains("`Deployment`"), "{problems}");
+}
+
+#[test]
+fn a_malformed_receiver_is_told_so() {
+    let decision = decided(
+        &json!({"spec": {"type": "pigeon"}}),
+        Reading::NotNamed,
+        None,
+    );
+    assert!(decision.listing.is_none());
+    let Outcome::Stalled { problems } = decision.outcome else {
+        panic!("{:?}", decision.outcome);
+    };
+    assert!(problems.contains("pigeon"), "{problems}");
+    let decision = decided(&json!({"spec": null}), Reading::NotNamed, None);
+    assert!(matches!(decision.outcome, Outcome::Stalled { .. }));
+}
+
+#[test]
+fn whatever_is_being_deleted_loses_its_path() {
+    let deleting = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+    for spec in [
+        json!({}),
+        json!({"suspend": true}),
+        json!({"type": "pigeon"}),
+    ] {
+        let more = json!({"metadata": deleting, "spec": spec});
+        let decision = decided(&more, found(), Some(remembered("hook")));
+        assert!(decision.listing.is_none(), "{spec}");
+        assert_eq!(decision.outcome, Outcome::Deleting, "{spec}");
+    }
+}

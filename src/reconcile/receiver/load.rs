@@ -1,0 +1,174 @@
+//! Step one of reconciling a Receiver: read the Secret it names.
+//!
+//! It judges only whether there is a token, not whether the Receiver makes sense.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+
+use crate::{
+    api::{annotations::TOKEN_KEY, receiver::Receiver},
+    hook::{ReceiverRef, Token},
+};
+
+/// What reading the Secret of a Receiver came to.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// The Receiver names no Secret.
+    NotNamed,
+    /// There is a token.
+    Found {
+        /// The token.
+        token: Token,
+        /// The resource version of the Secret.
+        version: Option<String>,
+    },
+    /// There is no token until somebody changes something.
+    Missing {
+        /// What to tell.
+        message: String,
+    },
+    /// The API server did not say; the token may well be there.
+    Unreadable {
+        /// What to tell.
+        message: String,
+    },
+}
+
+/// Reads the Secret that a Receiver names, in the Receiver's own namespace.
+pub(super) async fn load(client: &Client, receiver: &Receiver) -> Reading {
+    let Some(secret) = &receiver.spec.secret_ref else {
+        return Reading::NotNamed;
+    };
+    let namespace = ReceiverRef::of(&receiver.metadata).namespace;
+    let name = &secret.name;
+    if !is_name(name) {
+        let message = format!(
+            "unable to read token from secret '{namespace}/{name}' error: this is not a name that a Secret can have"
+        );
+        return Reading::Missing { message };
+    }
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    interpret(&namespace, name, secrets.get(name).await)
+}
+
+fn interpret(namespace: &str, name: &str, answer: Result<Secret, kube::Error>) -> Reading {
+    let mut secret = match answer {
+        Ok(secret) => secret,
+        Err(error) => {
+            let (reason, is_missing) = match &error {
+                kube::Error::Api(status) => (status.message.clone(), status.code == 404),
+                error => (error.to_string(), false),
+            };
+            let message =
+                format!("unable to read token from secret '{namespace}/{name}' error: {reason}");
+            return if is_missing {
+                Reading::Missing { message }
+            } else {
+                Reading::Unreadable { message }
+            };
+        }
+    };
+    let version = secret.metadata.resource_version.take();
+    let token = secret
+        .data
+        .as_mut()
+        .and_then(|data| data.remove(TOKEN_KEY))
+        .map(|bytes| Token::new(bytes.0));
+    match token {
+        Some(Ok(token)) => Reading::Found { token, version },
+        Some(Err(blank)) => Reading::Missing {
+            message: format!("invalid '{namespace}/{name}' secret data: {blank}"),
+        },
+        None => Reading::Missing {
+            message: format!(
+                "invalid '{namespace}/{name}' secret data: required fields '{TOKEN_KEY}'"
+            ),
+        },
+    }
+}
+
+/// The CRD does not check the name, and what is not a name must not change the URL.
+fn is_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(secret: serde_json::Value) -> Reading {
+        interpret("apps", "hook", Ok(serde_json::from_value(secret).unwrap()))
+    }
+
+    fn refused(code: u16) -> Reading {
+        let status = Status {
+            code,
+            message: "some words".to_owned(),
+            ..Status::default()
+        };
+        interpret("apps", "hook", Err(kube::Error::Api(Box::new(status))))
+    }
+
+    fn check_missing(reading: &Reading, words: &str) {
+        let Reading::Missing { message } = reading else {
+            panic!("{reading:?}");
+        };
+        assert_eq!(message, words);
+    }
+
+    #[test]
+    fn the_token_is_taken_with_the_version_of_its_secret() {
+        let secret = json!({"metadata": {"resourceVersion": "7"}, "data": {"token": "czNjcmV0"}});
+        let Reading::Found { token, version } = read(secret) else {
+            panic!("there is a token");
+        };
+        assert!(token.matches(b"s3cret"));
+        assert_eq!(version.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn without_a_token_the_message_says_what_is_missing() {
+        let required = "invalid 'apps/hook' secret data: required fields 'token'";
+        check_missing(&read(json!({})), required);
+        check_missing(&read(json!({"data": {"password": "eA=="}})), required);
+        check_missing(
+            &read(json!({"data": {"token": "Cg=="}})),
+            "invalid 'apps/hook' secret data: the token is empty or blank; anyone could pass for the sender",
+        );
+        check_missing(
+            &refused(404),
+            "unable to read token from secret 'apps/hook' error: some words",
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_about_the_secret_says_nothing_of_it() {
+        for code in [401, 403, 429, 500, 503] {
+            let reading = refused(code);
+            assert!(matches!(reading, Reading::Unreadable { .. }), "{reading:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_change_the_url() {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../other/secrets/x",
+            "a/b",
+            "a?x",
+            "a%2e",
+            "A",
+        ] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        for name in ["hook", "hook-1.v2", "1"] {
+            assert!(is_name(name), "{name:?}");
+        }
+    }
+}

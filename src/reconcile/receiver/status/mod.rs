@@ -1,0 +1,187 @@
+//! The status of a Receiver, from its outcome; reasons and messages are those of Flux.
+//!
+//! Pure; writing it is the last step, and not this file's.
+
+use crate::{
+    api::{
+        condition::{ConditionStatus, Conditions, READY, RECONCILING, STALLED, Stamp},
+        duration::Duration,
+        receiver::ReceiverStatus,
+    },
+    hook::ReceiverRef,
+    reconcile::event::{Happening, Severity},
+};
+
+use super::{act::Standing, decide::Outcome};
+
+const SUCCEEDED: &str = "Succeeded";
+const FAILED: &str = "Failed";
+const TOKEN_NOT_FOUND: &str = "TokenNotFound";
+const VALIDATION_FAILED: &str = "ValidationFailed";
+const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
+/// Not in Flux, which lets any of the Receivers with one path win.
+const PATH_COLLISION: &str = "PathCollision";
+
+/// The status that a Receiver should have, given the one it has.
+pub(super) fn status(
+    old: &ReceiverStatus,
+    outcome: &Outcome,
+    standing: &Standing,
+    requested_at: Option<&str>,
+    stamp: Stamp,
+) -> ReceiverStatus {
+    let mut status = old.clone();
+    if let Some(requested_at) = requested_at {
+        status.last_handled_reconcile_at = Some(requested_at.to_owned());
+    }
+    match outcome {
+        Outcome::Deleting => return status,
+        Outcome::Suspended => {}
+        Outcome::Ready { path, .. } => {
+            let path = path.reveal();
+            match standing {
+                Standing::Shadowed(owner) => {
+                    let message = shadowed(owner);
+                    stall(&mut status.conditions, PATH_COLLISION, &message, stamp);
+                    status.observed_generation = Some(stamp.generation);
+                }
+                Standing::Alone | Standing::Owner(_) => {
+                    let message = initialized(&path, standing);
+                    succeed(&mut status.conditions, &message, stamp);
+                }
+            }
+            status.webhook_path = Some(path);
+        }
+        Outcome::Stalled { problems } => {
+            let message = terminal(problems);
+            stall(&mut status.conditions, VALIDATION_FAILED, &message, stamp);
+            status.observed_generation = Some(stamp.generation);
+        }
+        Outcome::TokenNotFound {
+            message,
+            is_path_gone,
+        } => {
+            retry(&mut status.conditions, message, stamp);
+            if *is_path_gone {
+                status.webhook_path = None;
+            }
+        }
+    }
+    if status.conditions.is_true(READY) {
+        status.conditions.remove(RECONCILING);
+        status.observed_generation = Some(stamp.generation);
+    }
+    status
+}
+
+/// What to tell as events: nothing unless the outcome changed.
+pub(super) fn happenings(
+    old: &ReceiverStatus,
+    new: &ReceiverStatus,
+    standing: &Standing,
+    interval: Duration,
+) -> Vec<Happening> {
+    let ready = |status: &ReceiverStatus| {
+        let ready = status.conditions.find(READY)?;
+        Some((
+            ready.status.clone(),
+            ready.reason.clone(),
+            ready.message.clone(),
+        ))
+    };
+    let (before, Some(after)) = (ready(old), ready(new)) else {
+        return Vec::new();
+    };
+    if before.as_ref() == Some(&after) {
+        return Vec::new();
+    }
+    let (status, reason, message) = after;
+    let mut happenings = vec![match reason.as_str() {
+        _ if status == ConditionStatus::True => normal(finished(interval)),
+        VALIDATION_FAILED => warning(VALIDATION_FAILED, message),
+        PATH_COLLISION => warning(PATH_COLLISION, message),
+        _ => warning(FAILED, message),
+    }];
+    if let Standing::Owner(rivals) = standing {
+        happenings.push(warning(PATH_COLLISION, shadows(rivals)));
+    }
+    happenings
+}
+
+fn succeed(conditions: &mut Conditions, message: &str, stamp: Stamp) {
+    conditions.remove(STALLED);
+    conditions.remove(RECONCILING);
+    conditions.set(READY, ConditionStatus::True, SUCCEEDED, message, stamp);
+}
+
+fn stall(conditions: &mut Conditions, reason: &str, message: &str, stamp: Stamp) {
+    conditions.set(STALLED, ConditionStatus::True, reason, message, stamp);
+    conditions.set(READY, ConditionStatus::False, reason, message, stamp);
+}
+
+fn retry(conditions: &mut Conditions, message: &str, stamp: Stamp) {
+    let progress = "Reconciliation in progress";
+    let is_true = ConditionStatus::True;
+    conditions.set(
+        RECONCILING,
+        is_true,
+        PROGRESSING_WITH_RETRY,
+        progress,
+        stamp,
+    );
+    let is_false = ConditionStatus::False;
+    conditions.set(READY, is_false, TOKEN_NOT_FOUND, message, stamp);
+}
+
+fn initialized(path: &str, standing: &Standing) -> String {
+    let message = format!("Receiver initialized for path: {path}");
+    match standing {
+        Standing::Owner(rivals) => format!("{message}; {}", shadows(rivals)),
+        Standing::Alone | Standing::Shadowed(_) => message,
+    }
+}
+
+fn terminal(problems: &str) -> String {
+    format!("Reconciliation failed terminally due to configuration error: {problems}")
+}
+
+fn shadowed(owner: &ReceiverRef) -> String {
+    format!(
+        "the path belongs to the older Receiver `{owner}`, which gets the deliveries: change the token in the Secret of one of them"
+    )
+}
+
+fn shadows(rivals: &[ReceiverRef]) -> String {
+    let names: Vec<String> = rivals.iter().map(|rival| format!("`{rival}`")).collect();
+    format!(
+        "the same path is asked for by {}, which gets no deliveries",
+        names.join(", ")
+    )
+}
+
+fn finished(interval: Duration) -> String {
+    if interval.get().is_zero() {
+        "Reconciliation finished".to_owned()
+    } else {
+        format!("Reconciliation finished, next run in {interval}")
+    }
+}
+
+fn normal(message: String) -> Happening {
+    Happening {
+        severity: Severity::Normal,
+        reason: SUCCEEDED,
+        message,
+    }
+}
+
+fn warning(reason: &'static str, message: String) -> Happening {
+    Happening {
+        severity: Severity::Warning,
+        reason,
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

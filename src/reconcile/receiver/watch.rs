@@ -1,0 +1,123 @@
+//! What causes a Receiver to be reconciled: its own changes, its Secret's, and a change of leadership.
+//!
+//! It only says which Receivers are due; what is done with them is up to the four steps.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, Resource,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher::{self, watcher},
+    },
+};
+use tokio::sync::watch;
+
+use super::{Scope, context::Context};
+use crate::{api::receiver::Receiver, hook::ReceiverRef};
+
+/// A Receiver, or what could be read of a malformed one.
+pub(super) type Guarded = DeserializeGuard<Receiver>;
+
+/// Receivers that changed in a way that matters; also keeps the store and the roster.
+pub(super) fn receivers(
+    context: Arc<Context>,
+    writer: Writer<Guarded>,
+    scope: &Scope,
+) -> impl Stream<Item = ReceiverRef> + Send + use<> {
+    let api: Api<Guarded> = scope.api(&context.client);
+    reflector::reflector(writer, watcher(api, watcher::Config::default()))
+        .default_backoff()
+        .flat_map(move |event| {
+            let due = match event {
+                Ok(event) => context.follow(&event),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot watch Receivers");
+                    Vec::new()
+                }
+            };
+            stream::iter(due)
+        })
+}
+
+/// Receivers whose Secret changed, for Secrets that `selector` selects.
+pub(super) fn secrets(
+    context: Arc<Context>,
+    store: Store<Guarded>,
+    scope: &Scope,
+    selector: &str,
+) -> impl Stream<Item = ReceiverRef> + Send + use<> {
+    let api: Api<PartialObjectMeta<Secret>> = scope.api(&context.client);
+    let config = watcher::Config::default().labels(selector);
+    watcher(api, config).default_backoff().flat_map(move |event| {
+        let due = match event {
+            Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
+                let version = secret.metadata.resource_version.as_deref();
+                let mut due = naming(&store, &secret);
+                due.retain(|receiver| !context.roster().has_read(receiver, version));
+                due
+            }
+            Ok(watcher::Event::Delete(secret)) => naming(&store, &secret),
+            Ok(watcher::Event::Init | watcher::Event::InitDone) => Vec::new(),
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch Secrets: their changes are seen at the interval only");
+                Vec::new()
+            }
+        };
+        stream::iter(due)
+    })
+}
+
+/// All Receivers, each time this replica becomes the leader.
+pub(super) fn leadership(
+    leading: watch::Receiver<bool>,
+    store: Store<Guarded>,
+) -> impl Stream<Item = ReceiverRef> + Send {
+    stream::unfold(leading, |mut leading| async move {
+        leading.changed().await.ok()?;
+        let is_leading = *leading.borrow_and_update();
+        Some((is_leading, leading))
+    })
+    .filter(|is_leading| std::future::ready(*is_leading))
+    .flat_map(move |_| {
+        let all = store.state();
+        stream::iter(all.into_iter().map(|object| ReceiverRef::of(object.meta())))
+    })
+}
+
+/// How the machinery of `kube` names a Receiver.
+pub(super) fn object_ref(receiver: &ReceiverRef) -> ObjectRef<Guarded> {
+    ObjectRef::new(&receiver.name).within(&receiver.namespace)
+}
+
+fn naming(store: &Store<Guarded>, secret: &PartialObjectMeta<Secret>) -> Vec<ReceiverRef> {
+    let (namespace, name) = (&secret.metadata.namespace, secret.metadata.name.as_deref());
+    let names_it = |object: &&Arc<Guarded>| {
+        object.0.as_ref().is_ok_and(|receiver| {
+            let named = receiver.spec.secret_ref.as_ref();
+            receiver.metadata.namespace == *namespace
+                && named.is_some_and(|named| Some(named.name.as_str()) == name)
+        })
+    };
+    let all = store.state();
+    all.iter()
+        .filter(names_it)
+        .map(|object| ReceiverRef::of(object.meta()))
+        .collect()
+}
+
+impl Scope {
+    fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        match self {
+            Self::Cluster => Api::all(client.clone()),
+            Self::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
+        }
+    }
+}
