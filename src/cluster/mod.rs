@@ -4,6 +4,9 @@
 #![expect(dead_code, reason = "the parts that use these come next")]
 
 mod discovery;
+mod listener;
 mod openapi;
 mod resource;
 mod schema;
+
+pub use self::listener::{ListenError, Listener, RequestBody};
