@@ -1,13 +1,15 @@
 //! Builds the client for the cluster that was chosen: kubeconfig files, the Pod's own cluster, or the user's default.
 //!
-//! Nothing is asked of the cluster yet; staying connected is the client's business.
+//! Staying connected is the client's business, not decided here.
 
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    core::GroupVersionKind,
+    discovery::oneshot,
 };
 
 use crate::config::Cluster;
@@ -35,6 +37,24 @@ pub(super) async fn client(cluster: &Cluster) -> anyhow::Result<Client> {
     };
     let server = config.cluster_url.to_string();
     Client::try_from(config).with_context(|| format!("cannot make a client for `{server}`"))
+}
+
+/// Fails unless the cluster answers and serves Receivers.
+pub(super) async fn check_receivers_are_served(client: &Client) -> anyhow::Result<()> {
+    client
+        .apiserver_version()
+        .await
+        .context("the Kubernetes API does not answer")?;
+    let kind = GroupVersionKind::gvk("notification.toolkit.fluxcd.io", "v1", "Receiver");
+    match oneshot::pinned_kind(client, &kind).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code != 404 => {
+            Err(kube::Error::Api(status)).context("cannot ask the cluster whether it has Receivers")
+        }
+        Err(_) => bail!(
+            "the cluster has no Receivers; install them with `hookgate crds | kubectl apply -f -`"
+        ),
+    }
 }
 
 async fn from_files<P: AsRef<Path>>(

@@ -2,7 +2,7 @@
 //!
 //! Errors are worded where they happen; here they are only joined.
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 /// Says why a command failed, in one line, and gives exit code 1.
 #[expect(
@@ -29,8 +29,7 @@ pub(super) fn usage(refused: &clap::Error) -> ExitCode {
 fn sentence(error: &anyhow::Error) -> String {
     let mut joined = String::new();
     for cause in error.chain() {
-        let text = cause
-            .to_string()
+        let text = words(cause)
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ");
@@ -41,6 +40,14 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     joined
+}
+
+/// What one cause says; of an API server's answer only the message, not the whole object.
+fn words(cause: &(dyn Error + 'static)) -> String {
+    match cause.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+        _ => cause.to_string(),
+    }
 }
 
 #[cfg(test)]

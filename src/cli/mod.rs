@@ -6,10 +6,14 @@ mod connect;
 mod crds;
 mod delivery;
 mod error;
+mod logging;
+mod run;
 mod send;
 mod shutdown;
 
+pub mod install;
 pub mod recording;
+pub mod serve;
 
 use std::process::ExitCode;
 
@@ -27,6 +31,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run against a Kubernetes cluster
+    Run(Box<config::RunArgs>),
     /// Print the CustomResourceDefinitions as YAML
     Crds(config::Crds),
     /// Work with Receivers
@@ -57,6 +63,10 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Run(args) => {
+            let run = config::Run::try_from(*args)?;
+            shutdown::until_signal(|stop| run::run(run, stop))
+        }
         Command::Crds(args) => crds::run(&args),
         Command::Receiver(ReceiverCommand::Send(args)) => {
             shutdown::until_signal(|stop| send::run(args, stop))

@@ -6,10 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{
-    CrossNamespaceRefs, ListenAddr, Logging, Retry, Role, Scope, SecretWatch, Serving,
-    StatusWrites, flux::DEFAULT_SECRET_SELECTOR,
-};
+use super::{ListenAddr, Logging, Serving};
 
 /// Flags of `hookgate dev`.
 #[derive(Args, Clone, Debug)]
@@ -38,23 +35,7 @@ impl Dev {
     /// The serving part of the flags: everything in one process, every namespace, no lease.
     #[must_use]
     pub fn serving(&self) -> Serving {
-        alone(self.listen, self.admin_listen)
-    }
-}
-
-/// What a process serves that has its control plane to itself.
-pub(super) fn alone(gateway: ListenAddr, admin: ListenAddr) -> Serving {
-    Serving {
-        role: Role::All,
-        status_writes: StatusWrites::On,
-        gateway,
-        admin: vec![admin],
-        scope: Scope::AllNamespaces,
-        cross_namespace_refs: CrossNamespaceRefs::Allowed,
-        secret_watch: SecretWatch::Matching(DEFAULT_SECRET_SELECTOR.to_owned()),
-        concurrent: 4,
-        retry: Retry::default(),
-        leader_election: None,
+        Serving::alone(self.listen, self.admin_listen)
     }
 }
 

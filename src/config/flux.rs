@@ -36,6 +36,10 @@ pub(super) struct FluxArgs {
     /// No effect: belongs to Providers
     #[arg(long, value_name = "NAME")]
     default_service_account: Option<String>,
+    /// No effect: a leader that ends always gives the Lease back
+    #[arg(long, value_name = "BOOL", value_parser = go_bool, action = ArgAction::Set,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    leader_election_release_on_cancel: Option<bool>,
     /// No effect: triggers keep to an API budget of their own
     #[arg(long, value_name = "QPS")]
     kube_api_qps: Option<f64>,
@@ -83,6 +87,10 @@ impl FluxArgs {
             (
                 self.default_service_account.is_some(),
                 "--default-service-account",
+            ),
+            (
+                self.leader_election_release_on_cancel == Some(false),
+                "--leader-election-release-on-cancel=false",
             ),
             (self.kube_api_qps.is_some(), "--kube-api-qps"),
             (self.kube_api_burst.is_some(), "--kube-api-burst"),

@@ -4,7 +4,6 @@
 
 mod cluster;
 mod crds;
-mod demo;
 mod dev;
 mod flux;
 mod logging;
@@ -15,7 +14,6 @@ mod values;
 
 pub use cluster::Cluster;
 pub use crds::Crds;
-pub use demo::Demo;
 pub use dev::Dev;
 pub use logging::{LogEncoding, LogLevel, Logging};
 pub use run::{Run, RunArgs};

@@ -71,10 +71,14 @@ struct ElectionArgs {
     #[arg(long, value_name = "BOOL", value_parser = go_bool, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     enable_leader_election: bool,
-    /// Give the Lease back when the leader ends
-    #[arg(long, value_name = "BOOL", value_parser = go_bool, action = ArgAction::Set,
-          num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
-    leader_election_release_on_cancel: bool,
+    /// What this replica is called as the holder of the Lease
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "HOSTNAME",
+        default_value = "hookgate"
+    )]
+    pod_name: String,
     /// How long the Lease is held without being renewed
     #[arg(long, value_name = "DURATION", default_value = "35s")]
     leader_election_lease_duration: Duration,
@@ -161,7 +165,7 @@ impl Run {
                 Scope::Namespace(namespace.to_owned())
             },
             cross_namespace_refs: if args.no_cross_namespace_refs {
-                CrossNamespaceRefs::Refused
+                CrossNamespaceRefs::Denied
             } else {
                 CrossNamespaceRefs::Allowed
             },
@@ -187,7 +191,7 @@ impl ElectionArgs {
             lease_duration: self.leader_election_lease_duration.get(),
             renew_deadline: self.leader_election_renew_deadline.get(),
             retry_period: self.leader_election_retry_period.get(),
-            release_on_end: self.leader_election_release_on_cancel,
+            identity: self.pod_name.clone(),
         })
     }
 }
@@ -244,7 +248,7 @@ mod tests {
         .unwrap();
         let serving = run.serving("flux-system");
         assert_eq!(serving.scope, Scope::AllNamespaces);
-        assert_eq!(serving.cross_namespace_refs, CrossNamespaceRefs::Refused);
+        assert_eq!(serving.cross_namespace_refs, CrossNamespaceRefs::Denied);
         assert_eq!(
             serving.secret_watch,
             SecretWatch::Matching("team=a".to_owned())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::ListenAddr;
+use super::{ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
 
 /// One validated description of a serving process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,25 @@ pub struct Serving {
     pub retry: Retry,
     /// How one of several replicas becomes the writer of status; without it, this process is the only one.
     pub leader_election: Option<LeaderElection>,
+}
+
+impl Serving {
+    /// Everything in one process that has its control plane to itself: every namespace, and no lease.
+    #[must_use]
+    pub fn alone(gateway: ListenAddr, admin: ListenAddr) -> Self {
+        Self {
+            role: Role::All,
+            status_writes: StatusWrites::On,
+            gateway,
+            admin: vec![admin],
+            scope: Scope::AllNamespaces,
+            cross_namespace_refs: CrossNamespaceRefs::Allowed,
+            secret_watch: SecretWatch::Matching(DEFAULT_SECRET_SELECTOR.to_owned()),
+            concurrent: 4,
+            retry: Retry::default(),
+            leader_election: None,
+        }
+    }
 }
 
 /// Which parts of hookgate run in a process.
@@ -76,7 +95,7 @@ pub enum CrossNamespaceRefs {
     /// It may.
     Allowed,
     /// It may not: such a target fails.
-    Refused,
+    Denied,
 }
 
 /// Which Secrets are watched, so that a change is seen before the interval of the Receiver is over.
@@ -118,6 +137,6 @@ pub struct LeaderElection {
     pub renew_deadline: Duration,
     /// How long to wait between tries.
     pub retry_period: Duration,
-    /// Whether a leader that ends gives the Lease back.
-    pub release_on_end: bool,
+    /// What the holder is called, such as the name of the Pod; made unique by whoever competes.
+    pub identity: String,
 }

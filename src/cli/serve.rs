@@ -1,0 +1,256 @@
+//! Starts the parts that serve, from one validated description: gateway, controllers, probes.
+//!
+//! The same for `dev`, `demo`, `run` and the tests; which cluster is served is decided by whoever made the client.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::bail;
+use kube::Client;
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::{self, ListenAddr, SecretWatch, StatusWrites},
+    hook::{self, HookTable, Policy},
+    ingress::{BindError, Gateway, Listener, Readiness, admin_router},
+    reconcile::{
+        ReceiverController, ReceiverOptions, ReceiverStatusWriting, Scope,
+        leader::{self, LeaseSettings},
+    },
+    telemetry::Metrics,
+    trigger::Trigger,
+};
+
+/// The name of the Lease that replicas compete for.
+const LEASE_NAME: &str = "hookgate-leader-election";
+
+/// A label selector that no Secret matches.
+const NO_SECRET: &str = "hookgate.dev/none,!hookgate.dev/none";
+
+/// The addresses of a process, bound and not served yet, so that a port in use is known before anything is opened.
+#[derive(Debug)]
+pub struct Addresses {
+    gateway: Option<Listener>,
+    admin: Vec<Listener>,
+}
+
+/// Parts that serve until they are told to end.
+#[derive(Debug)]
+pub struct Serving {
+    gateway: Option<SocketAddr>,
+    admin: Vec<SocketAddr>,
+    readiness: Readiness,
+    trigger: Trigger,
+    /// Each ends only when it is told to; the names are for messages.
+    parts: JoinSet<&'static str>,
+    stop_parts: CancellationToken,
+    /// What must outlive the parts: the lease, then the probes.
+    election: TaskTracker,
+    stop_election: CancellationToken,
+    probes: TaskTracker,
+    stop_probes: CancellationToken,
+}
+
+impl Addresses {
+    /// Binds everything that `config` wants to listen on.
+    pub async fn bind(config: &config::Serving) -> Result<Self, BindError> {
+        let gateway = if config.role.has_gateway() {
+            Some(bind(config.gateway).await?)
+        } else {
+            None
+        };
+        let mut admin = Vec::new();
+        for address in &config.admin {
+            admin.push(bind(*address).await?);
+        }
+        Ok(Self { gateway, admin })
+    }
+}
+
+/// The same settings in the words of the controller.
+fn receiver_options(config: &config::Serving) -> ReceiverOptions {
+    ReceiverOptions {
+        scope: match &config.scope {
+            config::Scope::AllNamespaces => Scope::Cluster,
+            config::Scope::Namespace(namespace) => Scope::Namespace(namespace.clone()),
+        },
+        policy: Policy {
+            cross_namespace_refs: match config.cross_namespace_refs {
+                config::CrossNamespaceRefs::Allowed => hook::CrossNamespaceRefs::Allowed,
+                config::CrossNamespaceRefs::Denied => hook::CrossNamespaceRefs::Denied,
+            },
+        },
+        secret_selector: match &config.secret_watch {
+            SecretWatch::Matching(selector) => selector.clone(),
+            SecretWatch::Off => NO_SECRET.to_owned(),
+        },
+        status: match config.status_writes {
+            StatusWrites::On => ReceiverStatusWriting::On,
+            StatusWrites::Off => ReceiverStatusWriting::Off,
+        },
+        concurrency: config.concurrent,
+        min_retry_delay: config.retry.min_delay,
+        max_retry_delay: config.retry.max_delay,
+    }
+}
+
+async fn bind(address: ListenAddr) -> Result<Listener, BindError> {
+    match address {
+        ListenAddr::At(address) => Listener::bind(address).await,
+        ListenAddr::AllInterfaces(port) => {
+            let both = Listener::bind((Ipv6Addr::UNSPECIFIED, port).into()).await;
+            match both {
+                Ok(listener) => Ok(listener),
+                // Where IPv6 is turned off, or an IPv4 socket is in the way: the second error tells which.
+                Err(_) => Listener::bind((Ipv4Addr::UNSPECIFIED, port).into()).await,
+            }
+        }
+    }
+}
+
+impl Serving {
+    /// Starts the parts that `config` names, on `addresses`, against the cluster of `client`.
+    #[must_use]
+    pub fn start(addresses: Addresses, client: &Client, config: &config::Serving) -> Self {
+        let metrics = Metrics::new();
+        let table = HookTable::default();
+        let mut serving = Self {
+            gateway: addresses.gateway.as_ref().map(Listener::address),
+            admin: addresses.admin.iter().map(Listener::address).collect(),
+            readiness: Readiness::default(),
+            trigger: Trigger::new(client.clone(), metrics.clone()),
+            parts: JoinSet::new(),
+            stop_parts: CancellationToken::new(),
+            election: TaskTracker::new(),
+            stop_election: CancellationToken::new(),
+            probes: TaskTracker::new(),
+            stop_probes: CancellationToken::new(),
+        };
+        serving.start_probes(addresses.admin, &metrics);
+        let leading = serving.start_election(client, config);
+        serving.start_receivers(client, config, &table, &metrics, leading);
+        if let Some(listener) = addresses.gateway {
+            serving.start_gateway(listener, client, table, metrics);
+        }
+        serving
+    }
+
+    /// Where deliveries arrive; nothing when this process has no gateway.
+    #[must_use]
+    pub fn gateway(&self) -> Option<SocketAddr> {
+        self.gateway
+    }
+
+    /// Where the probes and metrics are.
+    #[must_use]
+    pub fn admin(&self) -> &[SocketAddr] {
+        &self.admin
+    }
+
+    /// What tells whether everything serves.
+    #[must_use]
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Serves until `stop`, then ends everything in order; it is an error when a part ends by itself.
+    pub async fn until(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            () = stop.cancelled() => None,
+            part = self.parts.join_next() => part,
+        };
+        self.end().await;
+        match ended {
+            None => Ok(()),
+            Some(Ok(part)) => bail!("the {part} ended by itself"),
+            Some(Err(panic)) => bail!("a part of the process failed: {panic}"),
+        }
+    }
+
+    /// Ends deliveries and reconciliations first, then patches in flight, the lease, and the probes last.
+    pub async fn end(mut self) {
+        self.stop_parts.cancel();
+        while self.parts.join_next().await.is_some() {}
+        self.trigger.drain().await;
+        self.stop_election.cancel();
+        self.election.close();
+        self.election.wait().await;
+        self.stop_probes.cancel();
+        self.probes.close();
+        self.probes.wait().await;
+    }
+
+    fn start_probes(&self, listeners: Vec<Listener>, metrics: &Metrics) {
+        for listener in listeners {
+            let router = admin_router(metrics.clone(), self.readiness.clone());
+            self.probes
+                .spawn(listener.serve(router, self.stop_probes.clone()));
+        }
+    }
+
+    /// Competes for the lease where there is one to compete for.
+    fn start_election(&self, client: &Client, config: &config::Serving) -> watch::Receiver<bool> {
+        let Some(election) = &config.leader_election else {
+            return leader::always();
+        };
+        let settings = LeaseSettings {
+            namespace: election.namespace.clone(),
+            name: LEASE_NAME.to_owned(),
+            identity: format!("{}_{}", election.identity, uuid::Uuid::new_v4()),
+            duration: election.lease_duration,
+            renew_deadline: election.renew_deadline,
+            retry_period: election.retry_period,
+        };
+        let (leading, is_leading) = watch::channel(false);
+        let stop = self.stop_election.clone();
+        self.election
+            .spawn(leader::elect(client.clone(), settings, leading, stop));
+        is_leading
+    }
+
+    fn start_receivers(
+        &mut self,
+        client: &Client,
+        config: &config::Serving,
+        table: &HookTable,
+        metrics: &Metrics,
+        leading: watch::Receiver<bool>,
+    ) {
+        let gate = self.readiness.gate("receivers");
+        let controller = ReceiverController::new(
+            client.clone(),
+            table.clone(),
+            metrics.clone(),
+            leading,
+            receiver_options(config),
+        );
+        let mut synced = controller.synced();
+        let stop = self.stop_parts.clone();
+        self.parts.spawn(async move {
+            let opened = async {
+                if synced.wait_for(|synced| *synced).await.is_ok() {
+                    gate.open();
+                }
+            };
+            tokio::join!(controller.run(stop), opened);
+            "receiver controller"
+        });
+    }
+
+    fn start_gateway(
+        &mut self,
+        listener: Listener,
+        client: &Client,
+        table: HookTable,
+        metrics: Metrics,
+    ) {
+        let gate = self.readiness.gate("gateway");
+        let gateway = Gateway::new(table, self.trigger.clone(), client.clone(), metrics);
+        let stop = self.stop_parts.clone();
+        self.parts.spawn(async move {
+            gate.open();
+            listener.serve(gateway.into_router(), stop).await;
+            "gateway"
+        });
+    }
+}
