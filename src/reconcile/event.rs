@@ -12,6 +12,8 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
+use super::cause::cause;
+
 /// The component that Flux users filter events of Receivers by.
 const SOURCE: &str = "notification-controller";
 const REPORTER: &str = "hookgate";
@@ -44,7 +46,11 @@ pub(super) async fn publish(client: &Client, regarding: ObjectReference, happeni
     let event = event(regarding, happening, Timestamp::now());
     let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
     if let Err(error) = events.create(&PostParams::default(), &event).await {
-        tracing::debug!(%error, reason = happening.reason, "the event could not be written");
+        tracing::debug!(
+            error = cause(&error),
+            reason = happening.reason,
+            "the event could not be written"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It never meets the ingress: they share objects and the table of hooks, and nothing else.
 
+mod cause;
 mod event;
 pub mod leader;
 mod receiver;

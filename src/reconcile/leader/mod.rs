@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::claimant::Claimant;
+use super::cause::cause;
 
 /// Which lease to compete for, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +177,8 @@ impl Candidate {
         if matches!(error, kube::Error::Api(status) if status.code == 403) {
             self.warn("not allowed to use the lease: grant get, create and update on leases");
         } else {
-            self.warn(&format!("the lease could not be read or written: {error}"));
+            let cause = cause(error);
+            self.warn(&format!("the lease could not be read or written: {cause}"));
         }
     }
 

@@ -26,6 +26,7 @@ use super::{
 use crate::{
     api::duration,
     hook::{HookTable, ReceiverRef},
+    reconcile::cause::cause,
     telemetry::Metrics,
 };
 
@@ -140,7 +141,7 @@ impl Context {
         match written {
             Ok(Ok(())) => return true,
             Ok(Err(error)) => {
-                tracing::warn!(%receiver, %error, "the status could not be written");
+                tracing::warn!(%receiver, error = cause(&error), "the status could not be written");
             }
             Err(_) => tracing::warn!(%receiver, "the status could not be written in time"),
         }
@@ -204,7 +205,7 @@ fn tell(receiver: &ReceiverRef, outcome: &Outcome) {
             tracing::warn!(%receiver, problems, "the Receiver is invalid");
         }
         Outcome::TokenNotFound { message, .. } => {
-            tracing::warn!(%receiver, message, "the Receiver has no token");
+            tracing::warn!(%receiver, reason = message, "the Receiver has no token");
         }
     }
 }

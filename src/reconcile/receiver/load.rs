@@ -8,6 +8,7 @@ use kube::{Api, Client};
 use crate::{
     api::{annotations::TOKEN_KEY, receiver::Receiver},
     hook::{ReceiverRef, Token},
+    reconcile::cause::cause,
 };
 
 /// What reading the Secret of a Receiver came to.
@@ -55,12 +56,10 @@ fn interpret(namespace: &str, name: &str, answer: Result<Secret, kube::Error>) -
     let mut secret = match answer {
         Ok(secret) => secret,
         Err(error) => {
-            let (reason, is_missing) = match &error {
-                kube::Error::Api(status) => (status.message.clone(), status.code == 404),
-                error => (error.to_string(), false),
-            };
+            let is_missing = matches!(&error, kube::Error::Api(status) if status.code == 404);
+            let cause = cause(&error);
             let message =
-                format!("unable to read token from secret '{namespace}/{name}' error: {reason}");
+                format!("unable to read token from secret '{namespace}/{name}' error: {cause}");
             return if is_missing {
                 Reading::Missing { message }
             } else {

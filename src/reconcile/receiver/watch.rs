@@ -18,7 +18,7 @@ use kube::{
 use tokio::sync::watch;
 
 use super::{Scope, context::Context};
-use crate::{api::receiver::Receiver, hook::ReceiverRef};
+use crate::{api::receiver::Receiver, hook::ReceiverRef, reconcile::cause::cause};
 
 /// A Receiver, or what could be read of a malformed one.
 pub(super) type Guarded = DeserializeGuard<Receiver>;
@@ -36,7 +36,7 @@ pub(super) fn receivers(
             let due = match event {
                 Ok(event) => context.follow(&event),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot watch Receivers");
+                    tracing::warn!(error = cause(&error), "cannot watch Receivers");
                     Vec::new()
                 }
             };
@@ -53,23 +53,28 @@ pub(super) fn secrets(
 ) -> impl Stream<Item = ReceiverRef> + Send + use<> {
     let api: Api<PartialObjectMeta<Secret>> = scope.api(&context.client);
     let config = watcher::Config::default().labels(selector);
-    watcher(api, config).default_backoff().flat_map(move |event| {
-        let due = match event {
-            Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
-                let version = secret.metadata.resource_version.as_deref();
-                let mut due = naming(&store, &secret);
-                due.retain(|receiver| !context.roster().has_read(receiver, version));
-                due
-            }
-            Ok(watcher::Event::Delete(secret)) => naming(&store, &secret),
-            Ok(watcher::Event::Init | watcher::Event::InitDone) => Vec::new(),
-            Err(error) => {
-                tracing::warn!(%error, "cannot watch Secrets: their changes are seen at the interval only");
-                Vec::new()
-            }
-        };
-        stream::iter(due)
-    })
+    watcher(api, config)
+        .default_backoff()
+        .flat_map(move |event| {
+            let due = match event {
+                Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
+                    let version = secret.metadata.resource_version.as_deref();
+                    let mut due = naming(&store, &secret);
+                    due.retain(|receiver| !context.roster().has_read(receiver, version));
+                    due
+                }
+                Ok(watcher::Event::Delete(secret)) => naming(&store, &secret),
+                Ok(watcher::Event::Init | watcher::Event::InitDone) => Vec::new(),
+                Err(error) => {
+                    tracing::warn!(
+                        error = cause(&error),
+                        "cannot watch Secrets: their changes are seen at the interval only"
+                    );
+                    Vec::new()
+                }
+            };
+            stream::iter(due)
+        })
 }
 
 /// All Receivers, each time this replica becomes the leader.
