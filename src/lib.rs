@@ -1,4 +1,6 @@
-//! hookgate, the library: everything but argument parsing at the very top.
+//! The library behind the `hookgate` binary; it is not a public interface.
+//!
+#![doc = include_str!("README.md")]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
