@@ -24,9 +24,6 @@ use crate::{
 /// The name of the Lease that replicas compete for.
 const LEASE_NAME: &str = "hookgate-leader-election";
 
-/// A label selector that no Secret matches.
-const NO_SECRET: &str = "hookgate.dev/none,!hookgate.dev/none";
-
 /// The addresses of a process, bound and not served yet, so that a port in use is known before anything is opened.
 #[derive(Debug)]
 pub struct Addresses {
@@ -81,8 +78,8 @@ fn receiver_options(config: &config::Serving) -> ReceiverOptions {
             },
         },
         secret_selector: match &config.secret_watch {
-            SecretWatch::Matching(selector) => selector.clone(),
-            SecretWatch::Off => NO_SECRET.to_owned(),
+            SecretWatch::Matching(selector) => Some(selector.clone()),
+            SecretWatch::Off => None,
         },
         status: match config.status_writes {
             StatusWrites::On => ReceiverStatusWriting::On,

@@ -20,7 +20,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures::{FutureExt, StreamExt, channel::mpsc, stream};
+use futures::{
+    FutureExt, StreamExt,
+    channel::mpsc,
+    stream::{self, BoxStream},
+};
 use kube::{
     Client, Resource,
     runtime::{
@@ -88,7 +92,7 @@ impl ReceiverController {
         let options = &context.options;
         let due = stream::select_all([
             watch::receivers(Arc::clone(&context), writer, &options.scope).boxed(),
-            due_by_secret(&context, &store).boxed(),
+            due_by_secret(&context, &store),
             watch::leadership(context.leading.clone(), store.clone()).boxed(),
             nudges.boxed(),
         ]);
@@ -107,14 +111,15 @@ impl ReceiverController {
 fn due_by_secret(
     context: &Arc<Context>,
     store: &Store<Guarded>,
-) -> impl futures::Stream<Item = ReceiverRef> + Send + use<> {
+) -> BoxStream<'static, ReceiverRef> {
     let options = &context.options;
-    watch::secrets(
-        Arc::clone(context),
-        store.clone(),
-        &options.scope,
-        &options.secret_selector,
-    )
+    match &options.secret_selector {
+        Some(selector) => {
+            let context = Arc::clone(context);
+            watch::secrets(context, store.clone(), &options.scope, selector).boxed()
+        }
+        None => stream::empty().boxed(),
+    }
 }
 
 /// The four steps, for one Receiver.

@@ -16,8 +16,8 @@ pub struct ReceiverOptions {
     pub scope: Scope,
     /// What Receivers may do.
     pub policy: Policy,
-    /// The labels of Secrets whose changes are acted on at once; all Secrets when empty.
-    pub secret_selector: String,
+    /// The labels of Secrets whose changes are acted on at once: all Secrets when empty, and none when absent.
+    pub secret_selector: Option<String>,
     /// Whether status, finalizers and events are written when this replica leads.
     pub status: ReceiverStatusWriting,
     /// How many Receivers are reconciled at once.
@@ -53,7 +53,7 @@ impl ReceiverOptions {
         Self {
             scope,
             policy,
-            secret_selector: format!("{WATCH_LABEL}={WATCH_ENABLED}"),
+            secret_selector: Some(format!("{WATCH_LABEL}={WATCH_ENABLED}")),
             status: ReceiverStatusWriting::On,
             concurrency: 4,
             min_retry_delay: Duration::from_millis(750),
