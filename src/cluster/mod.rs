@@ -8,5 +8,6 @@ mod listener;
 mod openapi;
 mod resource;
 mod schema;
+mod table;
 
 pub use self::listener::{ListenError, Listener, RequestBody};
