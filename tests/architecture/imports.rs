@@ -2,6 +2,8 @@
 //!
 //! Tests may name anything; they start whole systems.
 
+use std::{collections::BTreeSet, fs, path::Path};
+
 use crate::source::{NamedPath, Source, Violation};
 
 /// What each module may name besides itself, and why no more.
@@ -58,7 +60,7 @@ const MAP: [(&str, &[&str], &str); 12] = [
     ),
     (
         "cluster",
-        &["api"],
+        &[],
         "the embedded control plane is a server like any other",
     ),
     (
@@ -115,6 +117,53 @@ fn target(path: &NamedPath, module: &[&str]) -> Option<String> {
 
 fn is_ours(name: &str) -> bool {
     name == SHELL || MAP.iter().any(|(module, ..)| *module == name)
+}
+
+/// The rows of the table in the architecture document that are about modules that exist.
+#[test]
+fn the_architecture_document_has_this_map() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let exists = |module: &str| root.join(module).is_dir();
+    let mut expected: Vec<(String, BTreeSet<String>)> = MAP
+        .iter()
+        .filter(|(module, ..)| exists(module))
+        .map(|(module, may_name, _)| {
+            let named = may_name.iter().filter(|named| exists(named));
+            (
+                (*module).to_owned(),
+                named.map(|it| (*it).to_owned()).collect(),
+            )
+        })
+        .collect();
+    expected.sort();
+
+    let document = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, table) = document
+        .split_once("| module | may name |\n|---|---|\n")
+        .unwrap();
+    let mut found = Vec::new();
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let mut cells = row.trim_matches('|').split('|').map(code_words);
+        let (modules, named) = (cells.next().unwrap(), cells.next().unwrap());
+        let shell = modules.iter().any(|module| module == SHELL);
+        found.extend(
+            modules
+                .into_iter()
+                .filter(|_| !shell)
+                .map(|it| (it, named.clone())),
+        );
+    }
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+/// The words between backticks.
+fn code_words(text: &str) -> BTreeSet<String> {
+    text.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn violations(path: &str, text: &str) -> Vec<String> {
