@@ -1,5 +1,7 @@
 //! Schemas as users write them, objects as they come, and the words of the API server.
 
+mod definitions;
+
 use serde_json::{Value, json};
 
 use super::{FieldError, Schema, error::Reason};
