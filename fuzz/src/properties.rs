@@ -1,0 +1,134 @@
+//! What must hold for every input: plain functions, run by the fuzz targets and replayed by `cargo test`.
+//!
+//! A property panics when it does not hold; it says nothing of how inputs are found.
+
+use std::path::Path;
+
+use hookgate::{
+    api::{duration::Duration, receiver::Receiver},
+    cli::recording::Recording,
+    hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
+
+const POLICY: Policy = Policy {
+    cross_namespace_refs: CrossNamespaceRefs::Denied,
+};
+const TOKEN: &[u8] = b"a token that no input contains by chance";
+
+/// Nobody is authentic without the credential: whatever the header and the body say, only the one that the token makes does.
+///
+/// The input is a header value, a newline, and a body.
+pub fn delivery(input: &[u8]) {
+    let (value, body) = split(input);
+    let Ok(value) = HeaderValue::from_bytes(value) else {
+        return;
+    };
+    for sender in Sender::ALL {
+        let Some(expected) = sender.sign(&token(), body) else {
+            continue;
+        };
+        for header in [expected.header, "x-hub-signature"] {
+            let authentic = is_authentic(&hook(sender), header, &value, body);
+            let is_expected = value
+                .as_bytes()
+                .eq_ignore_ascii_case(expected.value.as_bytes());
+            assert!(
+                !authentic || is_expected,
+                "{}: authentic without the token",
+                sender.as_str()
+            );
+        }
+        let honest =
+            HeaderValue::from_str(&expected.value).expect("a credential is a header value");
+        assert!(
+            is_authentic(&hook(sender), expected.header, &honest, body),
+            "{}: refused",
+            sender.as_str()
+        );
+    }
+}
+
+/// A path that is accepted is written back as it was, and nothing else leads to the same hook.
+pub fn hook_path(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else {
+        return;
+    };
+    if let Some(path) = HookPath::parse(text) {
+        assert_eq!(path.reveal(), text);
+    }
+}
+
+/// A duration survives being printed.
+pub fn duration(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(duration) = text.parse::<Duration>() {
+        assert_eq!(duration.to_string().parse(), Ok(duration), "{text}");
+    }
+}
+
+/// Any manifest compiles to a hook or to at least one problem, and a hook without tokens admits nobody who must prove one.
+pub fn receiver(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else {
+        return;
+    };
+    let Ok(receiver) = serde_saphyr::from_str::<Receiver>(text) else {
+        return;
+    };
+    match Hook::compile(&receiver, POLICY) {
+        Ok(hook) => {
+            let Some(credential) = hook.sender().sign(&token(), b"") else {
+                return;
+            };
+            let value =
+                HeaderValue::from_str(&credential.value).expect("a credential is a header value");
+            assert!(!is_authentic(&hook, credential.header, &value, b""));
+        }
+        Err(invalid) => assert!(!invalid.problems().is_empty()),
+    }
+}
+
+/// Any file is a recorded request or an error that names the file.
+pub fn recording(input: &[u8]) {
+    let bytes = input.to_vec().into();
+    match Recording::parse(Path::new("some.http"), &bytes) {
+        Ok(recording) => assert!(input.ends_with(&recording.body)),
+        Err(error) => assert!(error.to_string().contains("some.http")),
+    }
+}
+
+fn split(input: &[u8]) -> (&[u8], &[u8]) {
+    let end = input
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(input.len());
+    (&input[..end], input.get(end + 1..).unwrap_or_default())
+}
+
+fn token() -> Token {
+    Token::new(TOKEN.to_vec()).expect("the token is not blank")
+}
+
+fn hook(sender: Sender) -> Hook {
+    let receiver = json!({
+        "apiVersion": "notification.toolkit.fluxcd.io/v1",
+        "kind": "Receiver",
+        "metadata": { "name": "hook", "namespace": "default" },
+        "spec": { "type": sender.as_str(), "secretRef": { "name": "token" }, "resources": [] },
+    });
+    let receiver = serde_json::from_value(receiver).expect("the manifest is valid");
+    Hook::compile(&receiver, POLICY)
+        .expect("the Receiver is valid")
+        .with_tokens(vec![token()])
+}
+
+fn is_authentic(hook: &Hook, header: &'static str, value: &HeaderValue, body: &[u8]) -> bool {
+    let headers = HeaderMap::from_iter([(HeaderName::from_static(header), value.clone())]);
+    hook.verifier(&headers).is_ok_and(|mut verifier| {
+        verifier.update(body);
+        verifier.finish().is_ok()
+    })
+}

@@ -1,0 +1,109 @@
+//! Replays seeds and their mutations through the fuzz properties, so that a property that broke fails `cargo test`.
+//!
+//! Searching for new inputs is left to the fuzz targets.
+
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "a property panics when it does not hold"
+)]
+#[path = "../fuzz/src/properties.rs"]
+pub mod properties;
+
+use std::{fs, path::Path};
+
+/// Runs a property over each seed, each of its prefixes, and each single flipped bit of its first kilobyte.
+fn replay(property: fn(&[u8]), seeds: &[Vec<u8>]) {
+    assert!(!seeds.is_empty(), "there are no seeds");
+    for seed in seeds {
+        property(seed);
+        for end in (0..seed.len().min(1024)).step_by(7) {
+            property(&seed[..end]);
+        }
+        for bit in (0..seed.len().min(1024) * 8).step_by(5) {
+            let mut mutation = seed.clone();
+            mutation[bit / 8] ^= 1 << (bit % 8);
+            property(&mutation);
+        }
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+/// All files of the catalogue with this extension.
+fn catalogue(extension: &str) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("receivers");
+    let folders = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = folders
+        .filter(|folder| folder.is_dir())
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    let paths = files.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| fs::read(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn nobody_is_authentic_without_the_credential() {
+    let signature = "83eee066cf716dd10bc327e341a581ae657bf26d8815c9334434f470c12d3079";
+    replay(
+        properties::delivery,
+        &texts(&["", "\n", "token\n{}", &format!("sha256={signature}\n{{}}")]),
+    );
+    replay(properties::delivery, &catalogue("http"));
+}
+
+#[test]
+fn a_path_is_written_back_as_it_was() {
+    let digest = "38300c7414d0efe04342418b3f5d225a95e87e2a712f6b48d870df50528318a9";
+    replay(
+        properties::hook_path,
+        &texts(&[
+            &format!("/hook/{digest}"),
+            &format!("/hook/{digest}?a"),
+            "/hook/",
+        ]),
+    );
+}
+
+#[test]
+fn a_duration_survives_being_printed() {
+    replay(
+        properties::duration,
+        &texts(&[
+            "1h30m",
+            "10m0s",
+            "250ms",
+            "0.000001ms",
+            "1.5h",
+            "2562047h47m16.854s",
+        ]),
+    );
+}
+
+#[test]
+fn any_manifest_compiles_or_has_a_problem() {
+    let manifests = catalogue("yaml").into_iter().flat_map(|file| {
+        let text = String::from_utf8(file).unwrap();
+        text.split("\n---\n")
+            .map(|document| document.as_bytes().to_vec())
+            .collect::<Vec<_>>()
+    });
+    replay(properties::receiver, &manifests.collect::<Vec<_>>());
+}
+
+#[test]
+fn any_file_is_a_recording_or_an_error() {
+    replay(properties::recording, &catalogue("http"));
+    replay(
+        properties::recording,
+        &texts(&[
+            "POST / HTTP/1.1\r\n\r\n",
+            "POST /hook/a HTTP/1.1\nHost: a\n\n{}",
+        ]),
+    );
+}
