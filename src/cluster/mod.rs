@@ -1,13 +1,139 @@
 //! The embedded control plane: the Kubernetes API of one node on an embedded database.
 //!
 //! It stores, validates and watches objects; it runs no workloads and knows nothing of hookgate.
-#![expect(dead_code, reason = "the parts that use these come next")]
 
+mod accept;
+mod builtin;
 mod discovery;
+mod documents;
+mod kinds;
 mod listener;
+mod names;
+mod object;
 mod openapi;
+mod options;
+mod patch;
+mod read;
+mod registry;
+mod request;
 mod resource;
+mod response;
 mod schema;
+mod selector;
+mod service;
+mod status;
+mod store;
 mod table;
+#[cfg(test)]
+mod tests;
+mod typed;
+mod view;
+mod watch;
+mod write;
 
-pub use self::listener::{ListenError, Listener, RequestBody};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::json;
+
+use self::{
+    kinds::{definition, namespace},
+    object::GroupResource,
+    options::Options as RequestOptions,
+    registry::Registry,
+    resource::Resource,
+    store::Store,
+    write::{Part, Write},
+};
+pub use self::{
+    listener::{ListenError, Listener, RequestBody},
+    store::{OpenError, Storage},
+};
+
+/// How the control plane is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Where the objects are kept.
+    pub storage: Storage,
+}
+
+/// A running control plane; clones are handles to the same one.
+#[derive(Clone)]
+pub struct Embedded {
+    cluster: Arc<Cluster>,
+}
+
+impl Embedded {
+    /// Opens the stored objects and serves them; the initial namespaces are made when they are missing.
+    ///
+    /// It blocks while it reads the database.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        let cluster = Cluster {
+            store: Arc::new(Store::open(&options.storage)?),
+            registry: ArcSwap::from_pointee(Registry::built_in()),
+        };
+        cluster.load();
+        Ok(Self {
+            cluster: Arc::new(cluster),
+        })
+    }
+
+    /// A client of this control plane, without a network; its default namespace is `default`.
+    ///
+    /// It must be called within a Tokio runtime.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        kube::Client::new(self.clone(), "default")
+    }
+
+    /// Lets go of the database and ends all watches; changes are refused from then on.
+    pub fn close(&self) {
+        self.cluster.store.close();
+    }
+}
+
+/// The objects and the types that are served.
+struct Cluster {
+    store: Arc<Store>,
+    registry: ArcSwap<Registry>,
+}
+
+impl Cluster {
+    /// Serves the built-in types and those of the stored definitions.
+    fn load(&self) {
+        for resource in self.registry.load().resources() {
+            self.store.declare(&resource.group_resource());
+        }
+        for object in self
+            .store
+            .snapshot(&builtin::definitions())
+            .objects
+            .values()
+        {
+            match definition::compile(&object.value) {
+                Ok(versions) => self.serve(&definition::defined(&object.value), versions),
+                Err(errors) => {
+                    let name = object::text(&object.value, &["metadata", "name"]);
+                    tracing::warn!(name, error = %errors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "), "a stored definition is not served");
+                }
+            }
+        }
+        let defaults = RequestOptions::default();
+        for name in namespace::INITIAL {
+            let namespaces = self.registry.load().find("", "v1", "namespaces").cloned();
+            let Some(namespaces) = namespaces else { return };
+            let write = Write::new(self, &namespaces, "", Part::Main, &defaults);
+            // One that exists already is left as it is.
+            drop(write.create(json!({"metadata": {"name": name}})));
+        }
+    }
+
+    /// Serves these versions of a defined type from now on; none ends it.
+    fn serve(&self, resource: &GroupResource, versions: Vec<Arc<Resource>>) {
+        if !versions.is_empty() {
+            self.store.declare(resource);
+        }
+        self.registry
+            .store(Arc::new(self.registry.load().with(resource, versions)));
+    }
+}

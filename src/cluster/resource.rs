@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::schema::Schema;
+use super::{object::GroupResource, schema::Schema};
 
 /// One served version of one resource type.
 #[derive(Clone, Debug)]
@@ -31,6 +31,21 @@ pub(crate) struct Resource {
     pub(crate) has_status: bool,
     /// Where the objects come from, and with it which rules apply to them.
     pub(crate) origin: Origin,
+}
+
+impl Resource {
+    /// The group and version as objects carry them, such as `v1` or `coordination.k8s.io/v1`.
+    pub(crate) fn api_version(&self) -> String {
+        match self.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// What its objects are called in storage.
+    pub(crate) fn group_resource(&self) -> GroupResource {
+        GroupResource::new(&self.group, &self.plural)
+    }
 }
 
 /// Whether a resource type is built in or defined by a user.

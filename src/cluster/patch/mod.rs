@@ -1,0 +1,67 @@
+//! Changing an object by a patch: the formats, and what each does to a value.
+//!
+//! Pure; what the result must meet is checked where all changes are.
+
+use serde_json::Value;
+
+use self::json::Operations;
+use super::{
+    resource::{Origin, Resource},
+    status::Failure,
+};
+
+mod json;
+
+/// A patch in one of the formats of Kubernetes.
+pub(crate) enum Patch {
+    /// RFC 6902, with the rules of Go's implementation.
+    Json(Operations),
+    /// RFC 7386.
+    Merge(Value),
+}
+
+impl Patch {
+    /// Reads a patch of objects of a type by the content type of its body.
+    pub(crate) fn parse(
+        resource: &Resource,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Self, Failure> {
+        let malformed = |error: serde_json::Error| {
+            Failure::bad_request(format!("error decoding patch: {error}"))
+        };
+        match content_type {
+            "application/json-patch+json" => Operations::parse(body).map(Self::Json),
+            "application/merge-patch+json" => serde_json::from_slice(body)
+                .map(Self::Merge)
+                .map_err(malformed),
+            "application/apply-patch+yaml" => Err(Failure::unsupported_media_type(
+                "server-side apply is not supported by this control plane; use client-side apply or a merge patch",
+            )),
+            other => Err(unsupported(resource, other)),
+        }
+    }
+
+    /// Applies the patch.
+    pub(crate) fn apply(&self, value: &mut Value) -> Result<(), Failure> {
+        match self {
+            Self::Json(operations) => operations.apply(value),
+            Self::Merge(patch) => {
+                json_patch::merge(value, patch);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn unsupported(resource: &Resource, content_type: &str) -> Failure {
+    let known = match resource.origin {
+        Origin::BuiltIn | Origin::Custom(_) => {
+            "application/json-patch+json, application/merge-patch+json"
+        }
+    };
+    let message = format!(
+        "the body of the request was in an unknown format: {content_type}; accepted media types include: {known}"
+    );
+    Failure::unsupported_media_type(message)
+}

@@ -1,0 +1,166 @@
+//! Field selectors: name and namespace for every type, a few more for Events, Secrets and Namespaces.
+//!
+//! Other fields are refused by name, as Kubernetes does, rather than never matched.
+
+use serde_json::Value;
+
+use crate::cluster::object::{GroupResource, text};
+
+/// Conditions on fields that all must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldSelector(Vec<Requirement>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Requirement {
+    path: Vec<String>,
+    value: String,
+    is_equal: bool,
+}
+
+/// What is wrong with a selector.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FieldError {
+    #[error("invalid selector: '{0}'; can't understand '{0}'")]
+    Syntax(String),
+    #[error("field label not supported: {0}")]
+    Unsupported(String),
+}
+
+impl FieldSelector {
+    /// Reads a selector for objects of a type; the empty one takes everything.
+    pub(super) fn parse(resource: &GroupResource, text: &str) -> Result<Self, FieldError> {
+        let terms = split(text).into_iter().filter(|term| !term.is_empty());
+        terms
+            .map(|term| requirement(resource, &term))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Adds the condition that the object has this name.
+    pub(super) fn require_name(&mut self, name: &str) {
+        let path = vec!["metadata".to_owned(), "name".to_owned()];
+        self.0.push(Requirement {
+            path,
+            value: name.to_owned(),
+            is_equal: true,
+        });
+    }
+
+    /// Whether it takes every object.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the fields of this object meet all conditions; a field that is missing is empty.
+    pub(super) fn matches(&self, object: &Value) -> bool {
+        self.0.iter().all(|requirement| {
+            let path: Vec<&str> = requirement.path.iter().map(String::as_str).collect();
+            (text(object, &path).unwrap_or_default() == requirement.value) == requirement.is_equal
+        })
+    }
+}
+
+fn requirement(resource: &GroupResource, term: &str) -> Result<Requirement, FieldError> {
+    let syntax = || FieldError::Syntax(term.to_owned());
+    let at = term.find(['=', '!']).ok_or_else(syntax)?;
+    let (field, rest) = term.split_at(at);
+    let (value, is_equal) = match rest {
+        rest if rest.starts_with("!=") => (rest.strip_prefix("!="), false),
+        rest if rest.starts_with("==") => (rest.strip_prefix("=="), true),
+        rest => (rest.strip_prefix('='), true),
+    };
+    let value = value.ok_or_else(syntax)?.to_owned();
+    if !is_supported(resource, field) {
+        return Err(FieldError::Unsupported(field.to_owned()));
+    }
+    Ok(Requirement {
+        path: field.split('.').map(str::to_owned).collect(),
+        value,
+        is_equal,
+    })
+}
+
+fn is_supported(resource: &GroupResource, field: &str) -> bool {
+    let specific: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "events") => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source.component",
+            "type",
+        ],
+        ("", "secrets") => &["type"],
+        ("", "namespaces") => &["status.phase"],
+        _ => &[],
+    };
+    matches!(field, "metadata.name" | "metadata.namespace") || specific.contains(&field)
+}
+
+/// Splits at commas; a backslash makes the next character an ordinary one.
+fn split(text: &str) -> Vec<String> {
+    let mut terms = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, terms.last_mut()) {
+            (',', _) => terms.push(String::new()),
+            ('\\', Some(term)) => term.extend(characters.next()),
+            (character, Some(term)) => term.push(character),
+            (_, None) => {}
+        }
+    }
+    terms
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(plural: &str, text: &str) -> Result<FieldSelector, FieldError> {
+        FieldSelector::parse(&GroupResource::new("", plural), text)
+    }
+
+    fn check(selector: &str, expected: bool) {
+        let object = json!({
+            "metadata": {"name": "x", "namespace": "n"},
+            "involvedObject": {"kind": "Secret"},
+            "reason": "a,b",
+        });
+        assert_eq!(
+            parse("events", selector).unwrap().matches(&object),
+            expected,
+            "{selector}"
+        );
+    }
+
+    #[test]
+    fn fields_are_compared() {
+        check("metadata.name=x", true);
+        check("metadata.name==y", false);
+        check("metadata.name!=y,metadata.namespace=n", true);
+        check("involvedObject.kind=Secret,involvedObject.uid=", true);
+        check("involvedObject.kind!=Secret", false);
+        check(r"reason=a\,b", true);
+        check("", true);
+    }
+
+    #[test]
+    fn unsupported_field_is_named() {
+        assert_eq!(parse("secrets", "type=Opaque").map(|_| ()), Ok(()));
+        assert_eq!(
+            parse("configmaps", "type=Opaque"),
+            Err(FieldError::Unsupported("type".to_owned()))
+        );
+        assert_eq!(
+            parse("configmaps", "metadata.name"),
+            Err(FieldError::Syntax("metadata.name".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! What happened to the objects of one type lately, so that watches can follow.
+//!
+//! It is bounded in number and size; who is further behind has to list again.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+};
+
+use crate::cluster::object::{Object, ObjectName};
+
+const MOST_EVENTS: usize = 2048;
+const MOST_BYTES: usize = 8 << 20;
+
+/// One change of one object.
+pub(crate) struct Event {
+    /// The change's own resourceVersion.
+    pub(crate) revision: u64,
+    /// The object it happened to.
+    pub(crate) name: ObjectName,
+    /// The object after it; nothing when it was deleted.
+    pub(crate) current: Option<Arc<Object>>,
+    /// The object before it; nothing when it was created.
+    pub(crate) previous: Option<Arc<Object>>,
+    departed: OnceLock<Option<Arc<Object>>>,
+}
+
+impl Event {
+    /// Records a change.
+    pub(crate) fn new(
+        revision: u64,
+        name: ObjectName,
+        current: Option<Arc<Object>>,
+        previous: Option<Arc<Object>>,
+    ) -> Self {
+        Self {
+            revision,
+            name,
+            current,
+            previous,
+            departed: OnceLock::new(),
+        }
+    }
+
+    /// The object before the change, but with the change's resourceVersion: what a `DELETED` event carries.
+    pub(crate) fn departed(&self) -> Option<Arc<Object>> {
+        let make = || {
+            self.previous
+                .as_ref()
+                .map(|object| Arc::new(object.departed(self.revision)))
+        };
+        self.departed.get_or_init(make).clone()
+    }
+
+    fn size(&self) -> usize {
+        self.previous.as_ref().map_or(0, |object| object.size()) + size_of::<Self>()
+    }
+}
+
+/// A resourceVersion is older than what the log remembers, or has never been given out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Expired;
+
+/// The latest changes, oldest first.
+pub(super) struct Log {
+    events: VecDeque<Arc<Event>>,
+    bytes: usize,
+    /// Changes up to this one are forgotten.
+    start: u64,
+}
+
+impl Log {
+    /// A log that knows nothing of the changes up to `start`.
+    pub(super) fn new(start: u64) -> Self {
+        Self {
+            events: VecDeque::new(),
+            bytes: 0,
+            start,
+        }
+    }
+
+    /// Appends a change and forgets the oldest ones above the limits.
+    pub(super) fn push(&mut self, event: Arc<Event>) {
+        self.bytes += event.size();
+        self.events.push_back(event);
+        while self.events.len() > MOST_EVENTS || (self.bytes > MOST_BYTES && self.events.len() > 1)
+        {
+            let Some(oldest) = self.events.pop_front() else {
+                return;
+            };
+            self.bytes -= oldest.size();
+            self.start = oldest.revision;
+        }
+    }
+
+    /// The changes after `revision`, oldest first.
+    pub(super) fn after(
+        &self,
+        revision: u64,
+    ) -> Result<impl Iterator<Item = &Arc<Event>>, Expired> {
+        if revision < self.start {
+            return Err(Expired);
+        }
+        let first = self
+            .events
+            .partition_point(|event| event.revision <= revision);
+        Ok(self.events.range(first..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn created(revision: u64, text: &str) -> Arc<Event> {
+        let object = Arc::new(Object::new(json!({"data": text}), revision));
+        let name = ObjectName::new("default", "x");
+        Arc::new(Event::new(
+            revision,
+            name,
+            Some(Arc::clone(&object)),
+            Some(object),
+        ))
+    }
+
+    fn revisions(log: &Log, after: u64) -> Result<Vec<u64>, Expired> {
+        Ok(log.after(after)?.map(|event| event.revision).collect())
+    }
+
+    #[test]
+    fn only_later_changes_are_given() {
+        let mut log = Log::new(3);
+        for revision in [5, 7, 9] {
+            log.push(created(revision, ""));
+        }
+        assert_eq!(revisions(&log, 3), Ok(vec![5, 7, 9]));
+        assert_eq!(revisions(&log, 7), Ok(vec![9]));
+        assert_eq!(revisions(&log, 9), Ok(vec![]));
+        assert_eq!(revisions(&log, 2), Err(Expired));
+    }
+
+    #[test]
+    fn number_is_bounded() {
+        let mut log = Log::new(0);
+        for revision in 1..=MOST_EVENTS as u64 + 2 {
+            log.push(created(revision, ""));
+        }
+        assert_eq!(revisions(&log, 1), Err(Expired));
+        assert_eq!(revisions(&log, 2).unwrap().len(), MOST_EVENTS);
+    }
+
+    #[test]
+    fn size_is_bounded_but_the_last_change_stays() {
+        let mut log = Log::new(0);
+        let text = "x".repeat(MOST_BYTES / 2);
+        log.push(created(1, &text));
+        log.push(created(2, &text));
+        assert_eq!(revisions(&log, 0), Err(Expired));
+        assert_eq!(revisions(&log, 1), Ok(vec![2]));
+    }
+
+    #[test]
+    fn deleted_object_carries_the_revision_of_its_deletion() {
+        let object = Arc::new(Object::new(json!({"metadata": {"name": "x"}}), 4));
+        let event = Event::new(9, ObjectName::new("", "x"), None, Some(object));
+        assert_eq!(
+            event.departed().unwrap().value["metadata"]["resourceVersion"],
+            "9"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of the control plane through its clients.
+
+mod custom;
+mod discovering;
+mod support;
+mod verbs;
+mod watching;

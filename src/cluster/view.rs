@@ -1,0 +1,144 @@
+//! How the objects of a type are shown to one client: whole, their metadata only, or as a table.
+//!
+//! What is the same for every client is not made here but shared; see [`Object`].
+
+use std::sync::Arc;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    accept::Form,
+    object::{Extent, Object, head},
+    resource::{Origin, Resource},
+    table::{Columns, Include},
+};
+
+/// How the objects of a type are shown to one client.
+pub(crate) struct View {
+    resource: Arc<Resource>,
+    shape: Shape,
+}
+
+enum Shape {
+    Objects { extent: Extent, head: Bytes },
+    Table { columns: Columns, include: Include },
+}
+
+impl View {
+    /// The objects of a type in a form; `include` says how much of each object is in the row of a table.
+    pub(crate) fn new(resource: Arc<Resource>, form: Form, include: Include) -> Self {
+        let shape = match form {
+            Form::Table => Shape::Table {
+                columns: Columns::of(&resource),
+                include,
+            },
+            Form::Objects(extent) => {
+                let head = match extent {
+                    Extent::Whole => head(&resource.api_version(), &resource.kind),
+                    Extent::Metadata => head("meta.k8s.io/v1", "PartialObjectMetadata"),
+                };
+                Shape::Objects {
+                    extent,
+                    head: head.into(),
+                }
+            }
+        };
+        Self { resource, shape }
+    }
+
+    /// The type.
+    pub(crate) fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// One object, in chunks that are shared between clients where they can be.
+    pub(crate) fn chunks(&self, object: &Object) -> Vec<Bytes> {
+        match &self.shape {
+            Shape::Objects { extent, head } => vec![
+                head.clone(),
+                object.members(*extent),
+                Bytes::from_static(b"}"),
+            ],
+            Shape::Table { columns, include } => {
+                let metadata = json!({"resourceVersion": object.revision.to_string()});
+                let table = columns.table([&object.value], &metadata, *include, Timestamp::now());
+                vec![table.to_string().into()]
+            }
+        }
+    }
+
+    /// One object.
+    pub(crate) fn object(&self, object: &Object) -> Bytes {
+        self.chunks(object).concat().into()
+    }
+
+    /// Several objects, with the metadata of their list.
+    pub(crate) fn list(&self, metadata: &Value, objects: &[Arc<Object>]) -> Bytes {
+        match &self.shape {
+            Shape::Objects { extent, head } => self.items(*extent, head, metadata, objects),
+            Shape::Table { columns, include } => {
+                let values = objects.iter().map(|object| &object.value);
+                columns
+                    .table(values, metadata, *include, Timestamp::now())
+                    .to_string()
+                    .into()
+            }
+        }
+    }
+
+    /// An object of which only this metadata is known, as bookmarks are.
+    pub(crate) fn bare(&self, metadata: &Value) -> Value {
+        let (api_version, kind) = match &self.shape {
+            Shape::Objects {
+                extent: Extent::Whole,
+                ..
+            } => (self.resource.api_version(), self.resource.kind.as_str()),
+            Shape::Objects {
+                extent: Extent::Metadata,
+                ..
+            } => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+            Shape::Table { .. } => {
+                let columns = json!([]);
+                return json!({
+                    "apiVersion": "meta.k8s.io/v1", "kind": "Table", "metadata": metadata,
+                    "columnDefinitions": columns, "rows": [],
+                });
+            }
+        };
+        json!({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+    }
+
+    fn items(
+        &self,
+        extent: Extent,
+        item_head: &Bytes,
+        metadata: &Value,
+        objects: &[Arc<Object>],
+    ) -> Bytes {
+        let (api_version, kind) = match extent {
+            Extent::Whole => (
+                self.resource.api_version(),
+                self.resource.list_kind.as_str(),
+            ),
+            Extent::Metadata => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList"),
+        };
+        // Items of built-in lists do not say what they are, as in Kubernetes.
+        let is_bare = extent == Extent::Whole && matches!(self.resource.origin, Origin::BuiltIn);
+        let item_head = if is_bare { b"{" } else { item_head.as_ref() };
+        let mut text = BytesMut::new();
+        text.put_slice(head(&api_version, kind).as_bytes());
+        text.put_slice(format!("\"metadata\":{metadata},\"items\":[").as_bytes());
+        for (index, object) in objects.iter().enumerate() {
+            if index > 0 {
+                text.put_u8(b',');
+            }
+            text.put_slice(item_head);
+            text.put_slice(&object.members(extent));
+            text.put_u8(b'}');
+        }
+        text.put_slice(b"]}");
+        text.freeze()
+    }
+}
