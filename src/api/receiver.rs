@@ -212,7 +212,7 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// The audience that tokens must name; an empty one counts as absent (`receiver.md` 1.2).
+    /// The audience that tokens must name; an empty one counts as absent, as in Flux.
     #[must_use]
     pub fn audience(&self) -> &str {
         self.audience

@@ -98,7 +98,7 @@ pub struct Stamp {
 /// The conditions of one object: at most one of each type, in the order in which Flux stores them.
 ///
 /// Conditions of other writers are kept; the order is Stalled, Reconciling, Ready, then the
-/// others by falling observed generation and by type (`receiver.md` 1.5).
+/// others by falling observed generation and by type, as Flux stores them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
@@ -118,7 +118,7 @@ impl Conditions {
             .is_some_and(|condition| condition.status == ConditionStatus::True)
     }
 
-    /// Whether the object serves: Ready, and neither only Stalled nor only Reconciling (`receiver.md` 1.5).
+    /// Whether the object serves: Ready, and neither only Stalled nor only Reconciling, as in Flux.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_true(READY) && self.is_true(STALLED) == self.is_true(RECONCILING)

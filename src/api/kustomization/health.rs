@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The API version of a health check that names none (`kustomize.md` 1.1).
+/// The API version of a health check that names none, as in Flux.
 const DEFAULT_API_VERSION: &str = "apps/v1";
 
 /// A Kustomization that must be ready first.

@@ -1,4 +1,4 @@
-//! The status that follows from each outcome, held against the table of `receiver.md` 1.5.
+//! The status that follows from each outcome, held against what Flux writes.
 
 use std::time::Duration as StdDuration;
 
