@@ -11,6 +11,11 @@ use super::{
 };
 
 mod json;
+mod strategic;
+
+const JSON: &str = "application/json-patch+json";
+const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// A patch in one of the formats of Kubernetes.
 pub(crate) enum Patch {
@@ -18,6 +23,8 @@ pub(crate) enum Patch {
     Json(Operations),
     /// RFC 7386.
     Merge(Value),
+    /// A strategic merge, for built-in kinds.
+    Strategic(Value),
 }
 
 impl Patch {
@@ -31,9 +38,12 @@ impl Patch {
             Failure::bad_request(format!("error decoding patch: {error}"))
         };
         match content_type {
-            "application/json-patch+json" => Operations::parse(body).map(Self::Json),
-            "application/merge-patch+json" => serde_json::from_slice(body)
+            JSON => Operations::parse(body).map(Self::Json),
+            MERGE => serde_json::from_slice(body)
                 .map(Self::Merge)
+                .map_err(malformed),
+            STRATEGIC if matches!(resource.origin, Origin::BuiltIn) => serde_json::from_slice(body)
+                .map(Self::Strategic)
                 .map_err(malformed),
             "application/apply-patch+yaml" => Err(Failure::unsupported_media_type(
                 "server-side apply is not supported by this control plane; use client-side apply or a merge patch",
@@ -46,6 +56,7 @@ impl Patch {
     pub(crate) fn apply(&self, value: &mut Value) -> Result<(), Failure> {
         match self {
             Self::Json(operations) => operations.apply(value),
+            Self::Strategic(patch) => strategic::apply(value, patch),
             Self::Merge(patch) => {
                 json_patch::merge(value, patch);
                 Ok(())
@@ -55,13 +66,11 @@ impl Patch {
 }
 
 fn unsupported(resource: &Resource, content_type: &str) -> Failure {
-    let known = match resource.origin {
-        Origin::BuiltIn | Origin::Custom(_) => {
-            "application/json-patch+json, application/merge-patch+json"
-        }
-    };
+    let mut known = vec![JSON, MERGE];
+    known.extend(matches!(resource.origin, Origin::BuiltIn).then_some(STRATEGIC));
     let message = format!(
-        "the body of the request was in an unknown format: {content_type}; accepted media types include: {known}"
+        "the body of the request was in an unknown format: {content_type:?}; accepted media types include: {}",
+        known.join(", ")
     );
     Failure::unsupported_media_type(message)
 }

@@ -1,13 +1,18 @@
 //! Creating, reading, changing and deleting built-in objects.
 
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{
     Api, Resource as _, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{
+        DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+        WatchEvent, WatchParams,
+    },
 };
 use serde_json::json;
 
-use super::support::{client, config, embedded, from, refusal};
+use super::support::{client, config, define, embedded, from, refusal, thing, things};
+use crate::cluster::{Embedded, Options, Storage};
 
 #[tokio::test]
 async fn secret_lives_a_life() {
@@ -348,4 +353,71 @@ async fn closed_control_plane_refuses_changes() {
         .0,
         503
     );
+}
+
+#[tokio::test]
+async fn strategic_patch_merges() {
+    let configs: Api<ConfigMap> = Api::default_namespaced(client());
+    configs
+        .create(&PostParams::default(), &config("x", "1"))
+        .await
+        .unwrap();
+    let patch =
+        json!({"data": {"key": null, "other": "2"}, "metadata": {"finalizers": ["x.io/a"]}});
+    let patched = configs
+        .patch("x", &PatchParams::default(), &Patch::Strategic(&patch))
+        .await
+        .unwrap();
+    assert_eq!(
+        patched.data.unwrap().into_iter().collect::<Vec<_>>(),
+        [("other".to_owned(), "2".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        storage: Storage::Directory(directory.path().to_owned()),
+    };
+    let first = Embedded::open(&options).unwrap();
+    let client = first.client();
+    define(&client).await;
+    let created = things(&client)
+        .create(&PostParams::default(), &thing("x", &json!({"size": 1})))
+        .await
+        .unwrap();
+    let mut watch = things(&client)
+        .watch(&WatchParams::default(), "0")
+        .await
+        .unwrap()
+        .boxed();
+    assert!(watch.next().await.is_some());
+    first.close();
+    assert!(
+        watch.next().await.is_none(),
+        "watches end when the control plane closes"
+    );
+
+    let second = Embedded::open(&options).unwrap();
+    let things = things(&second.client());
+    let found = things.get("x").await.unwrap();
+    assert_eq!(found, created);
+    let version =
+        |object: &DynamicObject| object.resource_version().unwrap().parse::<u64>().unwrap();
+    let before = (version(&created) - 1).to_string();
+    let mut watch = things
+        .watch(&WatchParams::default(), &before)
+        .await
+        .unwrap()
+        .boxed();
+    let Some(Ok(WatchEvent::Error(status))) = watch.next().await else {
+        panic!("not an error")
+    };
+    assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
+    let later = things
+        .create(&PostParams::default(), &thing("y", &json!({"size": 1})))
+        .await
+        .unwrap();
+    assert!(version(&later) > version(&found));
 }
