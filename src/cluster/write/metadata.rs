@@ -22,8 +22,6 @@ const OWNED: [&str; 5] = [
 const DROPPED: [&str; 2] = ["selfLink", "managedFields"];
 /// The most bytes of all annotations of one object (Kubernetes: 256 KiB).
 const ANNOTATIONS: i64 = 256 << 10;
-/// Finalizers that need no domain.
-const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
 /// Sets what a new object gets from the server.
 pub(super) fn start(value: &mut Value, now: &str, has_generation: bool) {
@@ -119,9 +117,6 @@ fn finalizers(value: &Value, live: Option<&Value>) -> Vec<FieldError> {
         let field = || format!("metadata.finalizers[{index}]");
         if let Err(rule) = names::qualified_name(name) {
             errors.push(FieldError::invalid(field(), &json!(name), rule));
-        } else if !name.contains('/') && !STANDARD_FINALIZERS.contains(name) {
-            let rule = "name is neither a standard finalizer name nor is it fully qualified";
-            errors.push(FieldError::invalid(field(), &json!(name), rule));
         }
     }
     let known = live
@@ -204,11 +199,11 @@ mod tests {
             &json!({"annotations": {"a": "x".repeat(256 << 10)}}),
             &["metadata.annotations"],
         );
-        check(&json!({"finalizers": ["x.io/a", "orphan"]}), &[]);
         check(
-            &json!({"finalizers": ["plain"]}),
-            &["metadata.finalizers[0]"],
+            &json!({"finalizers": ["x.io/a", "orphan", "finalizers.fluxcd.io"]}),
+            &[],
         );
+        check(&json!({"finalizers": ["a b"]}), &["metadata.finalizers[0]"]);
         check(
             &json!({"ownerReferences": [{"apiVersion": "v1", "kind": "K", "name": "n"}]}),
             &["metadata.ownerReferences[0].uid"],

@@ -202,3 +202,6 @@ fn publish(leading: &watch::Sender<bool>, is_leading: bool) {
         (false, _) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,6 @@ impl fmt::Debug for ReceiverController {
         f.write_str("ReceiverController")
     }
 }
+
+#[cfg(test)]
+mod tests;
