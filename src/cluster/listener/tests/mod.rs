@@ -2,6 +2,8 @@
 //!
 //! The service behind it is a small one; what the real one answers is tested with it.
 
+mod kubectl;
+
 use std::{convert::Infallible, net::SocketAddr, os::unix::fs::PermissionsExt as _, path::Path};
 
 use bytes::Bytes;
