@@ -2,11 +2,18 @@
 //!
 //! Flags are described and checked by `config`; nothing here decides what a delivery or a commit means.
 
+mod catalogue;
 mod connect;
 mod crds;
 mod delivery;
+mod demo;
+mod dev;
 mod error;
+mod load;
+mod local;
 mod logging;
+mod manifests;
+mod phases;
 mod run;
 mod send;
 mod shutdown;
@@ -15,7 +22,7 @@ pub mod install;
 pub mod recording;
 pub mod serve;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +38,10 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run everything on this machine, with a small Kubernetes API of its own; its state is kept
+    Dev(config::Dev),
+    /// Show a signed push on its way to an annotated object, in a temporary folder
+    Demo,
     /// Run against a Kubernetes cluster
     Run(Box<config::RunArgs>),
     /// Print the CustomResourceDefinitions as YAML
@@ -49,20 +60,23 @@ enum ReceiverCommand {
 /// Runs the command that the arguments of this process name.
 #[must_use]
 pub fn main() -> ExitCode {
+    let started = Instant::now();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(refused) => return error::usage(&refused),
     };
     // The only one in the process, so it cannot have been chosen before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match run(cli.command) {
+    match run(cli.command, started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error::report(&error),
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command, started: Instant) -> anyhow::Result<()> {
     match command {
+        Command::Dev(dev) => shutdown::until_signal(|stop| dev::run(dev, stop)),
+        Command::Demo => shutdown::until_signal(|stop| demo::run(started, stop)),
         Command::Run(args) => {
             let run = config::Run::try_from(*args)?;
             shutdown::until_signal(|stop| run::run(run, stop))

@@ -12,6 +12,18 @@ use crate::config;
 
 /// Serves until `stop`.
 pub(super) async fn run(run: config::Run, stop: CancellationToken) -> anyhow::Result<()> {
+    match stop.run_until_cancelled(start(&run)).await {
+        Some(serving) => serving?.until(stop).await,
+        None => Ok(()),
+    }
+}
+
+/// Begins to log only when the cluster has answered, so that a command that cannot start says one sentence.
+async fn start(run: &config::Run) -> anyhow::Result<Serving> {
+    let client = connect::client(&run.cluster).await?;
+    let serving = run.serving(client.default_namespace());
+    let addresses = Addresses::bind(&serving).await?;
+    connect::check_receivers_are_served(&client).await?;
     logging::start(run.log_level, run.log_encoding)?;
     for flag in &run.without_effect {
         tracing::warn!(
@@ -19,18 +31,6 @@ pub(super) async fn run(run: config::Run, stop: CancellationToken) -> anyhow::Re
             "this flag has no effect in hookgate; see `hookgate run --help`"
         );
     }
-    let started = stop.run_until_cancelled(start(&run)).await;
-    match started {
-        Some(serving) => serving?.until(stop).await,
-        None => Ok(()),
-    }
-}
-
-async fn start(run: &config::Run) -> anyhow::Result<Serving> {
-    let client = connect::client(&run.cluster).await?;
-    let serving = run.serving(client.default_namespace());
-    let addresses = Addresses::bind(&serving).await?;
-    connect::check_receivers_are_served(&client).await?;
     let serving = Serving::start(addresses, &client, &serving);
     tracing::info!(gateway = ?serving.gateway(), admin = ?serving.admin(), "serving");
     Ok(serving)

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio_util::sync::CancellationToken;
 
-use super::{connect, delivery, recording::Recording};
+use super::{catalogue, connect, delivery, recording::Recording};
 use crate::{
     api::{annotations::TOKEN_KEY, receiver::Receiver},
     config,
@@ -26,7 +26,7 @@ pub(super) async fn run(args: config::Send, stop: CancellationToken) -> anyhow::
 
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 async fn send(args: config::Send) -> anyhow::Result<()> {
-    let recording = Recording::read(&args.file).await?;
+    let recording = recorded(&args.file).await?;
     let dev = args.data_dir.join("kubeconfig");
     let client = connect::client(&args.cluster(dev.is_file().then_some(dev))).await?;
     let receiver = find(&client, &args, &recording).await?;
@@ -54,6 +54,14 @@ async fn send(args: config::Send) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The request in a file; one of the catalogue is in the binary too.
+async fn recorded(file: &Path) -> anyhow::Result<Recording> {
+    match (file.exists(), file.to_str()) {
+        (false, Some(path)) if catalogue::has_recording(path) => catalogue::recording(path),
+        _ => Ok(Recording::read(file).await?),
+    }
 }
 
 /// The Receiver that was named, or is at the recorded path, or is the only one of the type of the file's folder.

@@ -2,7 +2,7 @@
 //!
 //! The same for `dev`, `demo`, `run` and the tests; which cluster is served is decided by whoever made the client.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::bail;
 use kube::Client;
@@ -92,16 +92,12 @@ fn receiver_options(config: &config::Serving) -> ReceiverOptions {
 }
 
 async fn bind(address: ListenAddr) -> Result<Listener, BindError> {
-    match address {
-        ListenAddr::At(address) => Listener::bind(address).await,
-        ListenAddr::AllInterfaces(port) => {
-            let both = Listener::bind((Ipv6Addr::UNSPECIFIED, port).into()).await;
-            match both {
-                Ok(listener) => Ok(listener),
-                // Where IPv6 is turned off, or an IPv4 socket is in the way: the second error tells which.
-                Err(_) => Listener::bind((Ipv4Addr::UNSPECIFIED, port).into()).await,
-            }
+    match (Listener::bind(address.socket_addr()).await, address) {
+        // IPv6 is turned off, or an IPv4 socket is in the way: the second error tells which.
+        (Err(_), ListenAddr::AllInterfaces(port)) => {
+            Listener::bind((Ipv4Addr::UNSPECIFIED, port).into()).await
         }
+        (bound, _) => bound,
     }
 }
 

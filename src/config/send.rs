@@ -11,7 +11,7 @@ use super::{Cluster, ReceiverName, dev::default_data_dir};
 /// Flags of `hookgate receiver send`.
 #[derive(Args, Clone, Debug)]
 pub struct Send {
-    /// A recorded request: request line, headers, an empty line, the body
+    /// A recorded request: request line, headers, an empty line, the body; those of the catalogue, such as receivers/github/push.http, are built in
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The Receiver to sign for [default: the one at the recorded path, else the only one of the type that FILE's folder names]

@@ -4,7 +4,7 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
@@ -64,6 +64,17 @@ impl ListenAddr {
             std::net::IpAddr::V4(Ipv4Addr::LOCALHOST),
             port,
         ))
+    }
+
+    /// The address to bind where IPv6 is there; every interface is `[::]`.
+    #[must_use]
+    pub const fn socket_addr(self) -> SocketAddr {
+        match self {
+            Self::At(address) => address,
+            Self::AllInterfaces(port) => {
+                SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
+            }
+        }
     }
 }
 

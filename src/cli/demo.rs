@@ -1,0 +1,254 @@
+//! `hookgate demo`: one signed push from the wire to an annotated object, in a temporary folder.
+//!
+//! What it shows is read from the gateway's own log and from the Kubernetes API; anything that is missing is an error.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use http::{StatusCode, Uri};
+use kube::{Api, Client, ResourceExt, api::ListParams, runtime::wait::await_condition};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    catalogue,
+    delivery::{self, Answer},
+    local::Local,
+    phases::{Entered, PHASES, Phases},
+    recording::Recording,
+};
+use crate::{
+    api::{annotations::REQUESTED_AT, git_repository::GitRepository, receiver::Receiver},
+    config::{ListenAddr, Serving},
+};
+
+/// The recorded request that is sent.
+const PUSH: &str = "receivers/github/push.http";
+
+/// How long the Receiver may take to get its path.
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Shows the delivery; `started` is when the process did.
+pub(super) async fn run(started: Instant, stop: CancellationToken) -> anyhow::Result<()> {
+    let phases = Phases::watch()?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let manifests = catalogue::manifests_of("github")?;
+    let free = ListenAddr::loopback(0);
+    let serving = Serving::alone(free, free);
+    let start = Local::start(folder.path(), free, &serving, &manifests);
+    let Some(local) = stop.run_until_cancelled(start).await else {
+        return Ok(());
+    };
+    let local = local?;
+    let shown = stop
+        .run_until_cancelled(show(&local, &phases, started))
+        .await;
+    stop.cancel();
+    local.until(stop).await?;
+    shown.unwrap_or(Ok(()))
+}
+
+#[expect(clippy::print_stdout, reason = "showing is what the command is for")]
+async fn show(local: &Local, phases: &Phases, started: Instant) -> anyhow::Result<()> {
+    let stage = Stage::set(local).await?;
+    let push = catalogue::recording(PUSH)?;
+    println!("A push to {}, as GitHub sends it\n", stage.target);
+
+    phases.take();
+    let answer = delivery::send(push.clone(), stage.url.clone()).await?;
+    let entered = phases.take();
+    let object = stage.triggered(&answer).await?;
+    let elapsed = started.elapsed();
+    ensure!(
+        entered
+            .iter()
+            .map(|entered| entered.phase.as_str())
+            .eq(PHASES),
+        "the delivery did not go through the eight phases"
+    );
+    print!("{}", stage.story(&push, &answer, &entered));
+    println!("\n{}", serde_saphyr::to_string(&object)?);
+
+    let refused = delivery::send(with_flipped_bit(push), stage.url.clone()).await?;
+    stage.untouched(&refused, &object).await?;
+    println!(
+        "The same push with one bit of its body flipped: {}, and nothing changed",
+        refused.status
+    );
+    println!(
+        "From the start of the process to the annotated object: {} ms",
+        elapsed.as_millis()
+    );
+    Ok(())
+}
+
+/// Where the delivery is shown: a Receiver, its hook, and the object it triggers.
+struct Stage {
+    sources: Api<GitRepository>,
+    receiver: Receiver,
+    target: String,
+    url: Uri,
+    before: Option<String>,
+}
+
+impl Stage {
+    async fn set(local: &Local) -> anyhow::Result<Self> {
+        let receiver = ready_receiver(&local.client).await?;
+        let namespace = receiver.namespace().unwrap_or_default();
+        let resource = receiver.spec.resources.first();
+        let name = resource
+            .map(|resource| resource.name.clone())
+            .unwrap_or_default();
+        let sources: Api<GitRepository> = Api::namespaced(local.client.clone(), &namespace);
+        let before = sources
+            .get(&name)
+            .await?
+            .annotations()
+            .get(REQUESTED_AT)
+            .cloned();
+        let path = receiver
+            .status
+            .as_ref()
+            .and_then(|status| status.webhook_path.as_deref());
+        let gateway = local.serving.gateway().context("the demo has no gateway")?;
+        Ok(Self {
+            url: delivery::hook_url(&format!("http://{gateway}"), path.unwrap_or_default())?,
+            target: format!("{namespace}/{name}"),
+            sources,
+            receiver,
+            before,
+        })
+    }
+
+    fn name(&self) -> &str {
+        self.target.split_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// The object, provided that the answer says so and the object shows it.
+    async fn triggered(&self, answer: &Answer) -> anyhow::Result<GitRepository> {
+        ensure!(
+            answer.status == StatusCode::OK,
+            "the gateway answered {} {}",
+            answer.status,
+            answer.body
+        );
+        let object = self.sources.get(self.name()).await?;
+        let after = object.annotations().get(REQUESTED_AT);
+        ensure!(
+            after.is_some() && after != self.before.as_ref(),
+            "GitRepository `{}` has no new annotation `{REQUESTED_AT}`",
+            self.target
+        );
+        Ok(without_bookkeeping(object))
+    }
+
+    /// Fails unless the delivery was refused and the object is as it was.
+    async fn untouched(&self, answer: &Answer, before: &GitRepository) -> anyhow::Result<()> {
+        ensure!(
+            answer.status == StatusCode::UNAUTHORIZED,
+            "a changed body was answered {}",
+            answer.status
+        );
+        let after = self.sources.get(self.name()).await?;
+        ensure!(
+            after.annotations().get(REQUESTED_AT) == before.annotations().get(REQUESTED_AT),
+            "a refused delivery changed GitRepository `{}`",
+            self.target
+        );
+        Ok(())
+    }
+
+    /// One line per phase: its name, when it began, and what happened in it.
+    fn story(&self, push: &Recording, answer: &Answer, entered: &[Entered]) -> String {
+        let happened = self.happened(push, answer);
+        let began = entered.first().map(|entered| entered.at);
+        let mut story = String::new();
+        for ((entered, happened), number) in entered.iter().zip(happened).zip(1..) {
+            let offset = began.map_or(Duration::ZERO, |began| entered.at - began);
+            let (phase, micros) = (&entered.phase, offset.as_micros());
+            let _ = writeln!(story, "{number}  {phase:<13}{micros:>6} µs  {happened}");
+        }
+        story
+    }
+
+    fn happened(&self, push: &Recording, answer: &Answer) -> [String; 8] {
+        let header = |name: &str| {
+            let value = push.headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let secret = self.receiver.spec.secret_ref.as_ref();
+        let secret = secret
+            .map(|reference| reference.name.as_str())
+            .unwrap_or_default();
+        let event = header("x-github-event");
+        let signed = if push.headers.contains_key("x-hub-signature-256") {
+            "X-Hub-Signature-256"
+        } else {
+            "X-Hub-Signature"
+        };
+        [
+            format!(
+                "{} {} with a body of {} bytes",
+                push.method,
+                self.url.path(),
+                push.body.len()
+            ),
+            format!(
+                "the path belongs to Receiver {}/{}",
+                self.receiver.namespace().unwrap_or_default(),
+                self.receiver.name_any()
+            ),
+            "no failed deliveries from this client".to_owned(),
+            format!("{signed} is right for the token in Secret {secret}"),
+            format!("the event is {event}"),
+            format!("{event} is one of {}", self.receiver.spec.events.join(", ")),
+            format!("GitRepository {}", self.target),
+            format!("{} {}", answer.status, answer.body),
+        ]
+    }
+}
+
+/// The only Receiver, once it has its path.
+async fn ready_receiver(client: &Client) -> anyhow::Result<Receiver> {
+    let all: Api<Receiver> = Api::all(client.clone());
+    let receiver = all
+        .list(&ListParams::default())
+        .await?
+        .items
+        .into_iter()
+        .next();
+    let receiver = receiver.context("the catalogue has no Receiver")?;
+    let namespace = receiver.namespace().unwrap_or_default();
+    let api: Api<Receiver> = Api::namespaced(client.clone(), &namespace);
+    let has_path = |receiver: Option<&Receiver>| {
+        let status = receiver.and_then(|receiver| receiver.status.as_ref());
+        status.is_some_and(|status| status.webhook_path.is_some())
+    };
+    let name = receiver.name_any();
+    let ready = await_condition(api, &name, has_path);
+    tokio::time::timeout(READY_DEADLINE, ready)
+        .await
+        .with_context(|| format!("Receiver `{namespace}/{name}` did not get a path in time"))??
+        .with_context(|| format!("Receiver `{namespace}/{name}` is gone"))
+}
+
+/// The object as a reader wants to see it.
+fn without_bookkeeping(mut object: GitRepository) -> GitRepository {
+    object.metadata.managed_fields = None;
+    object.metadata.uid = None;
+    object.status = None;
+    object
+}
+
+/// The same request with the lowest bit of the middle byte of its body flipped.
+fn with_flipped_bit(mut push: Recording) -> Recording {
+    let mut body = push.body.to_vec();
+    let middle = body.len() / 2;
+    if let Some(byte) = body.get_mut(middle) {
+        *byte ^= 1;
+    }
+    push.body = body.into();
+    push
+}
