@@ -1,0 +1,10 @@
+//! Behaviour tests: the real gateway and controllers on every back end, and the built binary.
+//!
+//! What pure functions do is tested beside them; here it is what a user can see.
+
+mod cli;
+mod deliver;
+mod dev;
+mod receiver;
+mod select;
+mod support;

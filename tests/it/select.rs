@@ -1,0 +1,89 @@
+//! Which objects a delivery triggers: names, wildcards with labels, other namespaces.
+
+use http::StatusCode;
+
+use crate::support::{
+    objects::{git_repository, receiver, secret},
+    on_every_back_end,
+    wire::Delivery,
+};
+
+on_every_back_end! {
+    async fn a_wildcard_triggers_what_carries_the_labels(gw) {
+        gw.apply(&secret("token", "token")).await;
+        for (name, labels) in [("web", "app: web, env: prod"), ("api", "app: api, env: prod"), ("old", "app: web")] {
+            gw.apply(&git_repository(name, labels)).await;
+        }
+        gw.apply(&receiver(
+            "ci",
+            "generic",
+            "resources: [{kind: GitRepository, name: '*', matchLabels: {app: web, env: prod}}]",
+        ))
+        .await;
+        gw.settled().await;
+
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(gw.annotation("GitRepository", "web").await.is_some());
+        assert_eq!(gw.annotation("GitRepository", "api").await, None);
+        assert_eq!(gw.annotation("GitRepository", "old").await, None);
+    }
+
+    async fn a_wildcard_that_matches_nothing_is_no_failure(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(&receiver(
+            "ci",
+            "generic",
+            "resources: [{kind: GitRepository, name: '*', matchLabels: {app: none}}]",
+        ))
+        .await;
+        gw.settled().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!((answer.status, answer.outcome().as_str()), (StatusCode::OK, "triggered"));
+    }
+
+    async fn a_wildcard_without_labels_is_refused(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(&git_repository("web", "")).await;
+        gw.apply(&receiver("ci", "generic", "resources: [{kind: GitRepository, name: '*'}]")).await;
+        gw.settled().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(gw.annotation("GitRepository", "web").await, None);
+    }
+
+    async fn a_target_of_another_namespace_is_triggered_where_that_is_allowed(gw) {
+        let other = gw.apply_elsewhere(&git_repository("podinfo", "")).await;
+        gw.apply(&secret("token", "token")).await;
+        let resources = format!("resources: [{{kind: GitRepository, name: podinfo, namespace: {other}}}]");
+        gw.apply(&receiver("ci", "generic", &resources)).await;
+        gw.settled().await;
+
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        let annotated = gw.annotation_elsewhere(&other, "GitRepository", "podinfo").await;
+        assert!(annotated.is_some());
+
+        gw.refuse_cross_namespace_refs().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.refused(), [format!("GitRepository/{other}/podinfo")]);
+        let after = gw.annotation_elsewhere(&other, "GitRepository", "podinfo").await;
+        assert_eq!(after, annotated);
+    }
+
+    async fn kinds_have_a_default_api_version(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps}\n\
+             spec: {interval: 1h, prune: true, sourceRef: {kind: GitRepository, name: podinfo}}\n",
+        )
+        .await;
+        gw.apply(&receiver("ci", "generic", "resources: [{kind: Kustomization, name: apps}]")).await;
+        gw.settled().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert!(gw.annotation("Kustomization", "apps").await.is_some());
+    }
+}

@@ -1,0 +1,312 @@
+//! The gateway under test, and the words to say what it should do.
+//!
+//! Waiting is always for a state that a user could see, with a deadline; nothing sleeps.
+
+use std::{path::Path, time::Duration};
+
+use hookgate::{
+    api::receiver::{Receiver, ReceiverStatus},
+    cli::serve::{Addresses, Serving},
+    config::{self, CrossNamespaceRefs, ListenAddr, Retry, Role, Scope, SecretWatch, StatusWrites},
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, PostParams},
+    core::DynamicObject,
+    runtime::wait::await_condition,
+};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{
+    back_end::{BackEnd, Running},
+    objects,
+    wire::{Answer, Delivery},
+};
+
+/// How long a state may take to come about; a loaded machine needs most of it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The annotation that a trigger writes.
+pub(crate) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+
+/// A gateway with its controllers, on some back end, in a namespace of its own.
+pub(crate) struct Gateway {
+    running: Option<Running>,
+    serving: Option<Serving>,
+    config: config::Serving,
+    namespace: String,
+}
+
+impl Gateway {
+    /// Starts everything; nothing where the back end cannot be had.
+    pub(crate) async fn start(back_end: BackEnd) -> Option<Self> {
+        let running = Running::start(back_end).await?;
+        let namespace = format!("test-{}", uuid::Uuid::new_v4());
+        create_namespace(running.client(), &namespace).await;
+        let mut gateway = Self {
+            running: Some(running),
+            serving: None,
+            config: config(&namespace),
+            namespace,
+        };
+        gateway.serve().await;
+        Some(gateway)
+    }
+
+    /// Starts again with references to other namespaces refused.
+    pub(crate) async fn refuse_cross_namespace_refs(&mut self) {
+        self.config.cross_namespace_refs = CrossNamespaceRefs::Denied;
+        self.restart().await;
+    }
+
+    /// Ends the process, as far as a test can, and starts it again on what was stored.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        let running = self.running.take().expect("a back end");
+        self.running = Some(running.restart().await);
+        self.serve().await;
+    }
+
+    /// Ends everything that was started.
+    pub(crate) async fn end(mut self) {
+        self.stop().await;
+        self.running.take().expect("a back end").end().await;
+    }
+
+    /// The namespace of the test.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// A client for the API that the gateway uses.
+    pub(crate) fn client(&self) -> &Client {
+        self.running.as_ref().expect("a back end").client()
+    }
+
+    /// Applies YAML to the namespace of the test.
+    pub(crate) async fn apply(&self, yaml: &str) {
+        self.try_apply(yaml)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    }
+
+    /// Applies YAML; an error when the API server refuses it.
+    pub(crate) async fn try_apply(&self, yaml: &str) -> Result<(), kube::Error> {
+        for object in objects::documents(yaml, &self.namespace) {
+            objects::apply(self.client(), &object).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies the catalogue's Receiver for a sender, such as `github`, and the source it names.
+    pub(crate) async fn apply_catalogue(&self, sender: &str) {
+        for file in ["source.yaml".to_owned(), format!("{sender}/receiver.yaml")] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("receivers")
+                .join(file);
+            let yaml = std::fs::read_to_string(path).expect("a manifest");
+            self.apply(&yaml).await;
+        }
+        self.settled().await;
+    }
+
+    /// Applies YAML to a new namespace beside that of the test, and names that namespace.
+    pub(crate) async fn apply_elsewhere(&self, yaml: &str) -> String {
+        let namespace = format!("{}-2", self.namespace);
+        create_namespace(self.client(), &namespace).await;
+        for object in objects::documents(yaml, &namespace) {
+            objects::apply(self.client(), &object)
+                .await
+                .expect("the object can be applied");
+        }
+        namespace
+    }
+
+    /// Deletes an object.
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        objects::delete(self.client(), &self.namespace, kind, name).await;
+    }
+
+    /// Waits until every Receiver's latest generation is reconciled, for better or worse.
+    pub(crate) async fn settled(&self) {
+        let listed = self.receivers().list(&ListParams::default()).await;
+        for receiver in listed.expect("Receivers can be listed") {
+            let name = receiver.name_any();
+            self.receiver_until(&name, "is reconciled", is_settled)
+                .await;
+        }
+    }
+
+    /// Waits until a Receiver is in some state, and returns it.
+    pub(crate) async fn receiver_until(
+        &self,
+        name: &str,
+        state: &str,
+        holds: impl Fn(&Receiver) -> bool,
+    ) -> Receiver {
+        let condition = |receiver: Option<&Receiver>| receiver.is_some_and(&holds);
+        let waiting = await_condition(self.receivers(), name, condition);
+        let Ok(reached) = timeout(DEADLINE, waiting).await else {
+            let object = self.receivers().get_opt(name).await;
+            panic!("Receiver {name} never {state}: {object:#?}");
+        };
+        reached
+            .expect("the Receiver can be watched")
+            .expect("it exists")
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn gone(&self, kind: &str, name: &str) {
+        let api = objects::of_kind(self.client(), &self.namespace, kind).await;
+        let waiting = await_condition(api, name, |object: Option<&DynamicObject>| object.is_none());
+        timeout(DEADLINE, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("{kind} {name} is still there"))
+            .expect("the object can be watched");
+    }
+
+    /// The status of a Receiver.
+    pub(crate) async fn status(&self, name: &str) -> ReceiverStatus {
+        let receiver = self
+            .receivers()
+            .get(name)
+            .await
+            .expect("the Receiver exists");
+        receiver.status.expect("it has a status")
+    }
+
+    /// A condition of a Receiver as `Status Reason`, or `absent`.
+    pub(crate) async fn condition(&self, name: &str, type_: &str) -> String {
+        let status = self.status(name).await;
+        condition(&status, type_).map_or("absent".to_owned(), |(status, reason, _)| {
+            format!("{status} {reason}")
+        })
+    }
+
+    /// The message of a Receiver's Ready condition.
+    pub(crate) async fn message(&self, name: &str) -> String {
+        let status = self.status(name).await;
+        condition(&status, "Ready").map_or(String::new(), |(_, _, message)| message)
+    }
+
+    /// The path that deliveries to a Receiver go to.
+    pub(crate) async fn path(&self, name: &str) -> String {
+        self.status(name)
+            .await
+            .webhook_path
+            .expect("the Receiver has a path")
+    }
+
+    /// When an object was last triggered, if it ever was.
+    pub(crate) async fn annotation(&self, kind: &str, name: &str) -> Option<String> {
+        self.annotation_elsewhere(&self.namespace, kind, name).await
+    }
+
+    /// When an object of another namespace was last triggered, if it ever was.
+    pub(crate) async fn annotation_elsewhere(
+        &self,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Option<String> {
+        let api = objects::of_kind(self.client(), namespace, kind).await;
+        let object = api.get(name).await.expect("the object exists");
+        object.annotations().get(REQUESTED_AT).cloned()
+    }
+
+    /// An object as it is now.
+    pub(crate) async fn object(&self, kind: &str, name: &str) -> Value {
+        let api = objects::of_kind(self.client(), &self.namespace, kind).await;
+        let object = api.get(name).await.expect("the object exists");
+        serde_json::to_value(object).expect("JSON")
+    }
+
+    /// A recorded request of the catalogue, addressed to a Receiver of the test.
+    pub(crate) async fn recorded(&self, file: &str, receiver: &str) -> Delivery {
+        Delivery::recorded(file)
+            .await
+            .to(&self.path(receiver).await)
+    }
+
+    /// Sends a delivery.
+    pub(crate) async fn send(&self, delivery: Delivery) -> Answer {
+        let serving = self.serving.as_ref().expect("the gateway runs");
+        delivery
+            .send(&serving.gateway().expect("a gateway").to_string())
+            .await
+    }
+
+    /// What a probe or the metrics answer, such as `/readyz`.
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        let serving = self.serving.as_ref().expect("the gateway runs");
+        let mut request = Delivery::post(path, "");
+        request.method = http::Method::GET;
+        request.send(&serving.admin()[0].to_string()).await
+    }
+
+    fn receivers(&self) -> Api<Receiver> {
+        Api::namespaced(self.client().clone(), &self.namespace)
+    }
+
+    async fn serve(&mut self) {
+        let addresses = Addresses::bind(&self.config).await.expect("free ports");
+        let serving = Serving::start(addresses, self.client(), &self.config);
+        timeout(DEADLINE, serving.readiness().ready())
+            .await
+            .unwrap_or_else(|_| {
+                panic!("still waiting for {:?}", serving.readiness().waiting_for())
+            });
+        self.serving = Some(serving);
+    }
+
+    async fn stop(&mut self) {
+        if let Some(serving) = self.serving.take() {
+            serving.end().await;
+        }
+    }
+}
+
+/// Everything in one process, on free ports, watching one namespace.
+fn config(namespace: &str) -> config::Serving {
+    config::Serving {
+        role: Role::All,
+        status_writes: StatusWrites::On,
+        gateway: ListenAddr::loopback(0),
+        admin: vec![ListenAddr::loopback(0)],
+        scope: Scope::Namespace(namespace.to_owned()),
+        cross_namespace_refs: CrossNamespaceRefs::Allowed,
+        secret_watch: SecretWatch::Matching("reconcile.fluxcd.io/watch=Enabled".to_owned()),
+        concurrent: 4,
+        retry: Retry::default(),
+        leader_election: None,
+    }
+}
+
+/// Whether what is known of a Receiver is about its latest generation.
+fn is_settled(receiver: &Receiver) -> bool {
+    let generation = receiver.metadata.generation;
+    receiver.status.as_ref().is_some_and(|status| {
+        status.observed_generation == generation
+            || status
+                .conditions
+                .find("Ready")
+                .is_some_and(|ready| ready.observed_generation == generation)
+    })
+}
+
+fn condition(status: &ReceiverStatus, type_: &str) -> Option<(String, String, String)> {
+    let found = status.conditions.find(type_)?;
+    let status = format!("{:?}", found.status);
+    Some((status, found.reason.clone(), found.message.clone()))
+}
+
+async fn create_namespace(client: &Client, name: &str) {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.to_owned());
+    Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await
+        .expect("the namespace can be created");
+}

@@ -1,0 +1,135 @@
+//! Manifests as the tests write them, and Kubernetes objects of any kind.
+//!
+//! Namespaces in manifests are replaced by that of the test, so that tests can share an API server.
+
+use hookgate::api::annotations::TOKEN_KEY;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams},
+    core::{DynamicObject, GroupVersionKind},
+    discovery::oneshot,
+};
+use serde_json::{Value, json};
+
+/// A Receiver in YAML, with the Secret `token` and the GitRepository `podinfo` unless told otherwise.
+pub(crate) fn receiver(name: &str, type_: &str, spec: &str) -> String {
+    let spec = spec.replace('\n', "\n  ");
+    let mut defaults = String::new();
+    for (field, value) in [
+        ("secretRef:", "  secretRef: {name: token}\n"),
+        (
+            "resources:",
+            "  resources: [{kind: GitRepository, name: podinfo}]\n",
+        ),
+    ] {
+        if !spec.contains(field) {
+            defaults.push_str(value);
+        }
+    }
+    format!(
+        "apiVersion: notification.toolkit.fluxcd.io/v1\nkind: Receiver\nmetadata: {{name: {name}}}\nspec:\n  type: {type_}\n{defaults}  {spec}\n"
+    )
+}
+
+/// A Secret with a token, in YAML.
+pub(crate) fn secret(name: &str, token: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{{TOKEN_KEY}: {token}}}\n"
+    )
+}
+
+/// The same with the label that makes a change be seen at once.
+pub(crate) fn watched_secret(name: &str, token: &str) -> String {
+    secret(name, token).replace(
+        &format!("{{name: {name}}}"),
+        &format!("{{name: {name}, labels: {{reconcile.fluxcd.io/watch: Enabled}}}}"),
+    )
+}
+
+/// A GitRepository in YAML, with labels such as `app: web`.
+pub(crate) fn git_repository(name: &str, labels: &str) -> String {
+    format!(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: {name}, labels: {{{labels}}}}}\nspec: {{interval: 1h, url: 'https://example.com/{name}.git'}}\n"
+    )
+}
+
+/// The documents of a YAML text, moved to `namespace` with everything they refer to.
+pub(crate) fn documents(yaml: &str, namespace: &str) -> Vec<DynamicObject> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).expect("YAML");
+    let documents = documents.into_iter().filter(|document| !document.is_null());
+    documents
+        .filter(|document| document["kind"] != "Namespace")
+        .map(|mut document| {
+            document["metadata"]["namespace"] = json!(namespace);
+            for resource in document["spec"]["resources"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+            {
+                if resource["namespace"] == catalogue_namespace() {
+                    resource["namespace"] = json!(namespace);
+                }
+            }
+            serde_json::from_value(document).expect("an object")
+        })
+        .collect()
+}
+
+/// The namespace that the catalogue is written for.
+fn catalogue_namespace() -> Value {
+    json!("default")
+}
+
+/// Creates the object, or merges it into the one that exists.
+pub(crate) async fn apply(
+    client: &Client,
+    object: &DynamicObject,
+) -> Result<DynamicObject, kube::Error> {
+    let api = api(client, object).await;
+    let name = object.name_any();
+    if api.get_opt(&name).await?.is_none() {
+        return api.create(&PostParams::default(), object).await;
+    }
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(object))
+        .await
+}
+
+/// Deletes an object by kind and name.
+pub(crate) async fn delete(client: &Client, namespace: &str, kind: &str, name: &str) {
+    let api = of_kind(client, namespace, kind).await;
+    api.delete(name, &DeleteParams::default())
+        .await
+        .expect("the object can be deleted");
+}
+
+/// The API of one kind by its name, for the kinds that tests use.
+pub(crate) async fn of_kind(client: &Client, namespace: &str, kind: &str) -> Api<DynamicObject> {
+    let (group, version) = match kind {
+        "Secret" | "ConfigMap" | "Event" => ("", "v1"),
+        "Receiver" => ("notification.toolkit.fluxcd.io", "v1"),
+        "GitRepository" => ("source.toolkit.fluxcd.io", "v1"),
+        "Kustomization" => ("kustomize.toolkit.fluxcd.io", "v1"),
+        "Lease" => ("coordination.k8s.io", "v1"),
+        other => panic!("tests do not use {other}"),
+    };
+    let resource = resource(client, &GroupVersionKind::gvk(group, version, kind)).await;
+    Api::namespaced_with(client.clone(), namespace, &resource)
+}
+
+async fn api(client: &Client, object: &DynamicObject) -> Api<DynamicObject> {
+    let types = object.types.as_ref().expect("apiVersion and kind");
+    let (group, version) = types
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &types.api_version));
+    let resource = resource(client, &GroupVersionKind::gvk(group, version, &types.kind)).await;
+    let namespace = object.namespace().expect("a namespace");
+    Api::namespaced_with(client.clone(), &namespace, &resource)
+}
+
+async fn resource(client: &Client, kind: &GroupVersionKind) -> ApiResource {
+    let (resource, _) = oneshot::pinned_kind(client, kind)
+        .await
+        .expect("a served kind");
+    resource
+}
