@@ -30,7 +30,10 @@ pub(super) fn receivers(
     scope: &Scope,
 ) -> impl Stream<Item = ReceiverRef> + Send + use<> {
     let api: Api<Guarded> = scope.api(&context.client);
-    reflector::reflector(writer, watcher(api, watcher::Config::default()))
+    // Nobody here reads who manages which field, and it is the larger part of an object.
+    let events = watcher(api, watcher::Config::default())
+        .modify(|object| object.meta_mut().managed_fields = None);
+    reflector::reflector(writer, events)
         .default_backoff()
         .flat_map(move |event| {
             let due = match event {

@@ -100,13 +100,14 @@ async fn every_replica_fills_its_table_and_only_the_leader_writes() {
     let cluster = Cluster::new().await;
     cluster.secret(APPS, "s3cret").await;
     cluster.receiver(APPS, "web", &json!({})).await;
+    let before = cluster.receivers().get("web").await.unwrap();
     let (lead, leading) = value::channel(false);
     let mut replica = Replica::start(&cluster.0, leading, options());
     replica.is_synced().await;
     assert!(replica.is_open(&path("s3cret")));
-    let receiver = cluster.receivers().get("web").await.unwrap();
-    assert_eq!(receiver.status.unwrap().observed_generation, Some(-1));
-    assert!(receiver.metadata.finalizers.is_none());
+    until(|| replica.reconciliations("web").is_some()).await;
+    let after = cluster.receivers().get("web").await.unwrap();
+    assert_eq!(after.resource_version(), before.resource_version());
     lead.send_replace(true);
     cluster.status(APPS, "web", is_ready).await;
     replica.stop().await;
@@ -125,10 +126,12 @@ async fn with_status_off_nothing_is_written() {
     let mut replica = Replica::start(&cluster.0, leader::always(), off);
     replica.is_synced().await;
     assert!(replica.is_open(&path("s3cret")));
+    until(|| replica.reconciliations("web").is_some()).await;
+    let after = cluster.receivers().get("web").await.unwrap();
+    assert_eq!(after.resource_version(), before.resource_version());
     cluster.delete("web").await;
     until(|| replica.table.is_empty()).await;
     replica.stop().await;
-    assert_eq!(before.metadata.finalizers, None);
     assert!(cluster.events().await.is_empty());
 }
 

@@ -1,6 +1,8 @@
 //! How triggers behave when the API server is slow, busy, broken or says no.
 //!
-//! The API server here is a script on the wire; what a real one does is tested in `tests/it`.
+//! The API server here is a script on the wire, because a real one does not fail on request.
+
+mod embedded;
 
 use std::{collections::VecDeque, future::Future};
 

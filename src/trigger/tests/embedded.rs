@@ -1,0 +1,92 @@
+//! Triggering objects of the embedded control plane.
+//!
+//! How requests fail is tested with a script; here nothing is in the way.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, ResourceExt,
+    api::PostParams,
+    runtime::{conditions::is_crd_established, wait::await_condition},
+};
+
+use super::*;
+use crate::{
+    api::{annotations::REQUESTED_AT, git_repository::GitRepository},
+    cluster::{Embedded, Options, Storage},
+};
+
+#[tokio::test]
+async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
+    let client = cluster().await;
+    let by_label = Selector::Labelled {
+        kind: target("").kind,
+        namespace: "default".to_owned(),
+        labels: [("app".to_owned(), "shop".to_owned())].into(),
+    };
+    let own = |kind: TargetKind, name: &str| {
+        let namespace = "default".to_owned();
+        let name = name.to_owned();
+        Selector::Named(Target {
+            kind,
+            namespace,
+            name,
+        })
+    };
+    let unserved = TargetKind {
+        kind: "Bucket".to_owned(),
+        plural: "buckets".to_owned(),
+        ..target("").kind
+    };
+    let named = |name| own(target("").kind, name);
+    let selectors = [named("web"), named("gone"), own(unserved, "logs"), by_label];
+    let trigger = Trigger::new(client.clone(), Metrics::new());
+    let report = trigger.trigger(&selectors, soon()).await;
+    let lines: Vec<_> = report.entries.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[0], "GitRepository/default/web: done");
+    assert!(lines[1].contains("does not exist"), "{}", lines[1]);
+    assert!(
+        lines[2].contains("does not serve `buckets."),
+        "{}",
+        lines[2]
+    );
+    assert_eq!(lines[3], "GitRepository/default/api: done");
+    for (entry, name) in [(0, "web"), (3, "api")] {
+        let Outcome::Done { requested_at } = &report.entries[entry].outcome else {
+            panic!("{report:?}");
+        };
+        let stored = repositories(&client).get(name).await.unwrap();
+        assert_eq!(stored.annotations().get(REQUESTED_AT), Some(requested_at));
+    }
+}
+
+async fn cluster() -> kube::Client {
+    let options = Options {
+        storage: Storage::Memory,
+    };
+    let client = Embedded::open(&options).unwrap().client();
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in crate::api::crds::all() {
+        let name = definition.name_any();
+        let params = PostParams::default();
+        definitions.create(&params, &definition).await.unwrap();
+        let established = await_condition(definitions.clone(), &name, is_crd_established());
+        established.await.unwrap();
+    }
+    for (name, labels) in [("web", json!({})), ("api", json!({"app": "shop"}))] {
+        let repository = json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1",
+            "kind": "GitRepository",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {"url": "https://example.com/app.git", "interval": "1h"},
+        });
+        let repository = serde_json::from_value(repository).unwrap();
+        let (repositories, params) = (repositories(&client), PostParams::default());
+        repositories.create(&params, &repository).await.unwrap();
+    }
+    client
+}
+
+fn repositories(client: &kube::Client) -> Api<GitRepository> {
+    Api::namespaced(client.clone(), "default")
+}
