@@ -34,6 +34,7 @@ mod write;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::StatusCode;
 use serde_json::json;
 
 use self::{
@@ -73,6 +74,7 @@ impl Embedded {
             registry: ArcSwap::from_pointee(Registry::built_in()),
         };
         cluster.load();
+        cluster.create_namespaces()?;
         Ok(Self {
             cluster: Arc::new(cluster),
         })
@@ -118,14 +120,29 @@ impl Cluster {
                 }
             }
         }
-        let defaults = RequestOptions::default();
-        for name in namespace::INITIAL {
-            let namespaces = self.registry.load().find("", "v1", "namespaces").cloned();
-            let Some(namespaces) = namespaces else { return };
-            let write = Write::new(self, &namespaces, "", Part::Main, &defaults);
-            // One that exists already is left as it is.
-            drop(write.create(json!({"metadata": {"name": name}})));
+    }
+
+    /// Makes the initial namespaces; those that exist already are left as they are.
+    fn create_namespaces(&self) -> Result<(), OpenError> {
+        let options = RequestOptions::default();
+        let registry = self.registry.load();
+        let namespaces = registry.find("", "v1", "namespaces");
+        for (resource, name) in namespaces
+            .into_iter()
+            .flat_map(|known| namespace::INITIAL.map(|name| (known, name)))
+        {
+            let write = Write::new(self, resource, "", Part::Main, &options);
+            match write.create(json!({"metadata": {"name": name}})) {
+                Err(failure) if failure.code != StatusCode::CONFLICT => {
+                    return Err(OpenError::Namespace {
+                        name,
+                        detail: failure.message,
+                    });
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
     /// Serves these versions of a defined type from now on; none ends it.

@@ -66,12 +66,14 @@ pub(crate) fn parse(query: &str) -> Result<Options, Failure> {
     {
         set(&mut options, &name, &value)?;
     }
-    if options.revision_match.is_some()
-        && options.revision.is_none()
-        && options.continuation.is_some()
-    {
+    if options.continuation.is_some() && options.revision_match.is_some() {
         return Err(Failure::bad_request(
-            "resourceVersionMatch is forbidden with continue",
+            "resourceVersionMatch is forbidden when continue is given",
+        ));
+    }
+    if options.revision_match == Some(RevisionMatch::Exact) && options.revision.is_none() {
+        return Err(Failure::bad_request(
+            "resourceVersionMatch Exact is forbidden without a resourceVersion other than 0",
         ));
     }
     Ok(options)
@@ -174,6 +176,17 @@ mod tests {
             parse("resourceVersion=0&limit=0&continue=&dryRun="),
             Ok(Options::default())
         );
+    }
+
+    #[test]
+    fn options_that_exclude_each_other_are_refused() {
+        for query in [
+            "continue=x&resourceVersionMatch=Exact&resourceVersion=1",
+            "resourceVersionMatch=Exact",
+        ] {
+            assert_eq!(parse(query).unwrap_err().code, 400, "{query}");
+        }
+        assert!(parse("resourceVersionMatch=NotOlderThan&sendInitialEvents=true&watch=1").is_ok());
     }
 
     #[test]

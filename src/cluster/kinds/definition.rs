@@ -7,11 +7,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::cluster::{
-    names,
+    builtin, names,
     object::{GroupResource, as_map, member_mut, text, texts},
     resource::{Column, Definition, Origin, Resource},
     schema::{FieldError, Schema},
 };
+
+/// Says that a definition in one of Kubernetes' own groups is meant to be there.
+const APPROVAL: &str = "api-approved.kubernetes.io";
 
 /// The type that a definition defines.
 pub(crate) fn defined(definition: &Value) -> GroupResource {
@@ -134,6 +137,21 @@ fn naming(definition: &Value) -> Vec<FieldError> {
     if name != defined.to_string() {
         let detail = "must be spec.names.plural+\".\"+spec.group";
         errors.push(FieldError::invalid("metadata.name", &json!(name), detail));
+    }
+    let is_protected =
+        defined.group.ends_with(".k8s.io") || defined.group.ends_with(".kubernetes.io");
+    if is_protected && text(definition, &["metadata", "annotations", APPROVAL]).is_none() {
+        let detail = "protected groups must have approval annotation";
+        errors.push(FieldError::required(
+            format!("metadata.annotations[{APPROVAL}]"),
+            detail,
+        ));
+    }
+    if builtin::resources().any(|known| known.group_resource() == defined) {
+        errors.push(FieldError::forbidden(
+            "spec.names.plural",
+            "this resource is built in",
+        ));
     }
     let scope = text(definition, &["spec", "scope"]).unwrap_or_default();
     if !matches!(scope, "Cluster" | "Namespaced") {
@@ -349,6 +367,26 @@ mod tests {
             |d| d["spec"]["versions"][0]["name"] = "V 1".into(),
             &["spec.versions[0].name"],
         );
+    }
+
+    #[test]
+    fn groups_of_kubernetes_are_protected() {
+        let group = |group: &str| {
+            let mut changed = definition();
+            changed["spec"]["group"] = group.into();
+            changed["metadata"]["name"] = format!("leases.{group}").into();
+            changed["spec"]["names"]["plural"] = "leases".into();
+            validate(&changed, None)
+                .into_iter()
+                .map(|error| error.path)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(group("x.io"), Vec::<String>::new());
+        assert_eq!(
+            group("x.k8s.io"),
+            ["metadata.annotations[api-approved.kubernetes.io]"]
+        );
+        assert!(group("coordination.k8s.io").contains(&"spec.names.plural".to_owned()));
     }
 
     #[test]

@@ -87,6 +87,14 @@ pub enum OpenError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A namespace that is always there cannot be stored.
+    #[error("cannot create the namespace `{name}` in the database: {detail}")]
+    Namespace {
+        /// The namespace.
+        name: &'static str,
+        /// What went wrong.
+        detail: String,
+    },
 }
 
 /// The objects of one type by namespace and name.

@@ -136,8 +136,8 @@ fn check_version(key: &Key, value: &Value, live: &Object) -> Result<(), Failure>
         );
         return Err(Failure::conflict(&key.resource, name, &detail));
     }
-    let revision =
-        text(value, &["metadata", "resourceVersion"]).filter(|revision| !revision.is_empty());
+    let revision = text(value, &["metadata", "resourceVersion"]);
+    let revision = revision.filter(|revision| !matches!(*revision, "" | "0"));
     match revision.map(str::parse::<u64>) {
         Some(Ok(revision)) if revision == live.revision => Ok(()),
         Some(Ok(_)) => Err(Failure::stale(&key.resource, name)),
