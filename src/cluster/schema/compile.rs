@@ -5,7 +5,6 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use regex::Regex;
 use serde_json::Value;
 
 use super::{
@@ -14,6 +13,7 @@ use super::{
     format::Format,
     nested,
     node::{Additional, Limits, ListType, Node, Type, child, index, key},
+    pattern::Pattern,
     prune,
     rules::Rules,
     structure, validate,
@@ -191,10 +191,10 @@ impl Compiler {
         }
     }
 
-    fn pattern(&mut self, schema: &JSONSchemaProps, path: &str) -> Option<Regex> {
+    fn pattern(&mut self, schema: &JSONSchemaProps, path: &str) -> Option<Pattern> {
         let pattern = schema.pattern.as_deref()?;
-        match Regex::new(pattern) {
-            Ok(regex) => Some(regex),
+        match Pattern::compile(pattern) {
+            Ok(compiled) => Some(compiled),
             Err(error) => {
                 let detail = format!("must be a valid regular expression, but isn't: {error}");
                 let path = child(path, "pattern");

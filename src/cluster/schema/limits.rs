@@ -53,7 +53,7 @@ fn check_string(
         findings.push(bad(format!("should be at least {min} chars long")));
     }
     if let Some(pattern) = &node.pattern
-        && !pattern.is_match(text)
+        && !pattern.matches(text)
     {
         findings.push(bad(format!("should match '{}'", pattern.as_str())));
     }

@@ -12,6 +12,7 @@ mod list;
 mod logic;
 mod nested;
 mod node;
+mod pattern;
 mod prune;
 mod rules;
 mod structure;

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use serde_json::Value;
 
-use super::{format::Format, rules::Rules};
+use super::{format::Format, pattern::Pattern, rules::Rules};
 
 /// One schema node, compiled.
 #[derive(Debug, Default)]
@@ -34,8 +33,8 @@ pub(super) struct Node {
     pub(super) required: Vec<String>,
     /// The allowed values; any when empty.
     pub(super) allowed: Vec<Value>,
-    /// What a string must match, with the expression as written.
-    pub(super) pattern: Option<Regex>,
+    /// What a string must match.
+    pub(super) pattern: Option<Pattern>,
     /// The format that a string or number must have.
     pub(super) format: Option<Format>,
     /// The size limits.
