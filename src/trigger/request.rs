@@ -86,7 +86,7 @@ impl Requests {
         let mut targets = Vec::new();
         loop {
             let page = self.page(&path, &params, selector).await?;
-            targets.extend(page.items.into_iter().map(|item| Target {
+            targets.extend(page.items.into_iter().flatten().map(|item| Target {
                 kind: kind.clone(),
                 namespace: namespace.clone(),
                 name: item.metadata.name,
@@ -147,8 +147,8 @@ impl Requests {
 struct Page {
     #[serde(default)]
     metadata: PageMetadata,
-    #[serde(default)]
-    items: Vec<Item>,
+    /// Some servers write `null` where nothing matches.
+    items: Option<Vec<Item>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -262,6 +262,18 @@ mod tests {
             kind: kind(),
             namespace: "apps".to_owned(),
             labels: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+        }
+    }
+
+    #[test]
+    fn a_list_without_items_is_empty() {
+        for text in [
+            "{}",
+            r#"{"items": null}"#,
+            r#"{"metadata": {}, "items": []}"#,
+        ] {
+            let page: Page = serde_json::from_str(text).unwrap();
+            assert_eq!(page.items.into_iter().flatten().count(), 0, "{text}");
         }
     }
 

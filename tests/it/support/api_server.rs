@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use hookgate::{api::crds, cli::install};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -35,7 +36,7 @@ etcd=$!
 "$ASSETS/kube-apiserver" --etcd-servers="http://127.0.0.1:$ETCD" --bind-address=127.0.0.1 \
   --advertise-address=127.0.0.1 --secure-port="$API" --insecure-port=0 --cert-dir="$DIR/certs" \
   --endpoint-reconciler-type=none --service-account-issuer=https://kubernetes.default.svc \
-  --service-account-signing-key-file="$DIR/sa.key" --service-account-key-file="$DIR/sa.key" \
+  --service-account-signing-key-file="$DIR/sa.key" --service-account-key-file="$DIR/sa.pub" \
   --disable-admission-plugins=ServiceAccount --service-cluster-ip-range=10.0.0.0/24 \
   --authorization-mode=RBAC --anonymous-auth=false --token-auth-file="$DIR/tokens.csv" \
   --profiling=false >"$DIR/apiserver.log" 2>&1 </dev/null &
@@ -48,7 +49,8 @@ rm -rf "$DIR"
 "#;
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-static READY: OnceCell<()> = OnceCell::const_new();
+/// Whether the API server came up; tried once, so that every test after a failure fails at once.
+static READY: OnceCell<bool> = OnceCell::const_new();
 
 struct Server {
     folder: PathBuf,
@@ -61,21 +63,22 @@ struct Server {
 /// A client for the API server with the definitions installed, or nothing when there is no API server to start.
 pub(crate) async fn client() -> Option<Client> {
     let server = SERVER.get_or_init(start).as_ref()?;
-    READY
-        .get_or_init(async || {
-            let client = timeout(START_DEADLINE, server.answering())
-                .await
-                .unwrap_or_else(|_| {
-                    panic!(
-                        "the API server did not answer; see {}",
-                        server.folder.display()
-                    )
-                });
-            hookgate::cli::install::crds(&client)
-                .await
-                .expect("the definitions can be installed");
-        })
-        .await;
+    let is_ready = READY.get_or_init(async || {
+        let started = async {
+            let client = server.answering().await;
+            let installed = install::crds(&client).await.is_ok();
+            if installed {
+                all_listed(&client).await;
+            }
+            installed
+        };
+        timeout(START_DEADLINE, started).await == Ok(true)
+    });
+    assert!(
+        *is_ready.await,
+        "the API server does not serve; see its logs in {}",
+        server.folder.display()
+    );
     Some(
         server
             .client()
@@ -100,8 +103,9 @@ fn start() -> Option<Server> {
         "tokens.csv",
         &format!("{token},admin,admin,\"system:masters\"\n"),
     );
-    let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
-    write(&folder, "sa.key", &key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    write(&folder, "sa.key", &key.serialize_pem());
+    write(&folder, "sa.pub", &key.public_key_pem());
     let api = free_port();
     let watchdog = Command::new("sh")
         .args(["-c", WATCHDOG])
@@ -160,6 +164,23 @@ impl Server {
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         // A certificate that is still being written is not a certificate yet.
         Client::try_from(config.ok()?).ok()
+    }
+}
+
+/// Waits until every defined kind can be listed: a new definition is served before its storage is ready.
+async fn all_listed(client: &Client) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    for definition in crds::all() {
+        let names = definition.spec.names;
+        let path = format!("/apis/{}/v1/{}", definition.spec.group, names.plural);
+        let list = || {
+            http::Request::get(&path)
+                .body(Vec::new())
+                .expect("a request")
+        };
+        while client.request_text(list()).await.is_err() {
+            ticks.tick().await;
+        }
     }
 }
 
