@@ -27,7 +27,7 @@ impl Strategy {
         match (parent, field) {
             ("metadata", "ownerReferences") => Self::Key("uid"),
             ("metadata", "finalizers") => Self::Set,
-            ("", "secrets" | "imagePullSecrets") => Self::Key("name"),
+            ("", "secrets") => Self::Key("name"),
             ("status", "conditions") => Self::Key("type"),
             _ => Self::Replace,
         }
@@ -278,6 +278,12 @@ mod tests {
             &json!({"metadata": {"$setElementOrder/finalizers": ["c", "d", "a"], "finalizers": ["d"]}}),
             &object(json!(["b", "c", "d", "a"])),
         );
+    }
+
+    #[test]
+    fn other_lists_are_replaced() {
+        let object = |name: &str| json!({"imagePullSecrets": [{"name": name}]});
+        check(object("a"), &object("b"), &object("b"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! It runs only on values that are structurally right; evaluation itself is the `kube-cel` crate's.
 
-use std::fmt;
+use std::{error::Error as _, fmt};
 
 use kube_cel::{
     CompilationError, CompiledSchema, ErrorKind, ValidationError, compile_schema, validate_compiled,
@@ -166,15 +166,22 @@ fn uncompiled(error: &CompilationError, path: &str) -> FieldError {
     }
 }
 
+/// A sentence as Go's libraries begin it.
+fn with_small_initial(text: &str) -> String {
+    let mut letters = text.chars();
+    let initial = letters.next().map(|letter| letter.to_ascii_lowercase());
+    initial.into_iter().chain(letters).collect()
+}
+
 fn failed(failure: ValidationError, value: &Value, path: &str) -> FieldError {
     let rule = failure.rule.trim();
     let detail = match failure.kind {
         ErrorKind::ValidationFailure => failure.message.trim().to_owned(),
-        ErrorKind::EvaluationError => {
+        ErrorKind::EvaluationError | ErrorKind::UnsupportedReference => {
             let cause = failure
-                .message
-                .trim_start_matches("rule evaluation error: ");
-            format!("{cause} evaluating rule: {rule}")
+                .source()
+                .map_or(failure.message.clone(), ToString::to_string);
+            format!("{} evaluating rule: {rule}", with_small_initial(&cause))
         }
         _ => failure.message,
     };

@@ -379,3 +379,24 @@ fn errors_can_be_placed_below_a_parent() {
     assert_eq!(at("type"), "spec.schema.type");
     assert_eq!(at("[0]"), "spec.schema[0]");
 }
+
+#[test]
+fn rules_that_cannot_be_evaluated_fail() {
+    let rules = |rule: &str| {
+        let rules = json!([{ "rule": rule }]);
+        json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true, "x-kubernetes-validations": rules })
+    };
+    let wrong = |detail: &str| format!(r#"spec.x: Invalid value: "object": {detail}"#);
+    check(
+        &rules("self.b == 1"),
+        &json!({ "a": 1 }),
+        &[&wrong("no such key: b evaluating rule: self.b == 1")],
+    );
+    check(
+        &rules("other == 1"),
+        &json!({}),
+        &[&wrong(
+            "undeclared reference to 'other' evaluating rule: other == 1",
+        )],
+    );
+}
