@@ -102,6 +102,11 @@ pub(crate) fn definitions() -> GroupResource {
     GroupResource::new("apiextensions.k8s.io", "customresourcedefinitions")
 }
 
+/// The type of Events.
+pub(crate) fn events() -> GroupResource {
+    GroupResource::new("", "events")
+}
+
 /// The type of namespaces.
 pub(crate) fn namespaces() -> GroupResource {
     GroupResource::new("", "namespaces")

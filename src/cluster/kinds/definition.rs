@@ -237,7 +237,7 @@ fn compile_version(definition: &Value, version: &Value) -> Result<Resource, Vec<
     })
 }
 
-/// Sets the status of a definition whose types are served; `others` are the kinds of its group that are taken.
+/// Sets the status of a definition whose types are served; conditions that it has are left as they are.
 pub(crate) fn establish(definition: &mut Value, now: &str) {
     let names = definition
         .pointer("/spec/names")

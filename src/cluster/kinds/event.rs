@@ -1,10 +1,29 @@
-//! Events and Leases: the few rules they have.
+//! Events and Leases: the few rules they have, and when an Event is too old to keep.
 //!
-//! Where they expire is not decided here.
+//! Removing old Events is done where Events are created.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cluster::{object::text, schema::FieldError};
+
+/// How long an Event is kept after it was last seen (Kubernetes: one hour).
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether an Event is too old to keep.
+pub(crate) fn is_expired(event: &Value, now: Timestamp) -> bool {
+    let times = [
+        ["metadata", "creationTimestamp"].as_slice(),
+        &["lastTimestamp"],
+        &["eventTime"],
+        &["series", "lastObservedTime"],
+    ];
+    let seen = times
+        .into_iter()
+        .filter_map(|path| text(event, path)?.parse::<Timestamp>().ok())
+        .max();
+    seen.is_some_and(|seen| now.duration_since(seen) > KEPT)
+}
 
 /// Says what is wrong with an Event.
 pub(super) fn validate(value: &Value) -> Vec<FieldError> {
@@ -68,6 +87,21 @@ mod tests {
         check("n", "m", false);
         check("default", "", true);
         check("n", "", false);
+    }
+
+    #[test]
+    fn event_is_kept_an_hour_after_it_was_last_seen() {
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let at = |created: &str, last: &str| json!({"metadata": {"creationTimestamp": created}, "lastTimestamp": last});
+        assert!(is_expired(
+            &at("2026-01-01T10:00:00Z", "2026-01-01T10:59:59Z"),
+            now
+        ));
+        assert!(!is_expired(
+            &at("2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"),
+            now
+        ));
+        assert!(!is_expired(&json!({}), now));
     }
 
     #[test]

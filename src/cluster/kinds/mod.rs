@@ -8,7 +8,7 @@ use super::{object::GroupResource, schema::FieldError};
 
 mod config;
 pub(crate) mod definition;
-mod event;
+pub(crate) mod event;
 pub(crate) mod namespace;
 
 /// Fills in what the server adds to an object; `live` is the stored version of a changed object.
