@@ -2,14 +2,11 @@
 //!
 //! What they say is decided by `api`; `dev` installs them by itself, elsewhere `kubectl apply -f -` or the chart does.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::Context;
 
+use super::output;
 use crate::{
     api::crds::{self, Document},
     config,
@@ -39,9 +36,5 @@ fn print(documents: &[Document]) -> anyhow::Result<()> {
         .iter()
         .flat_map(|document| ["---\n", &document.yaml])
         .collect::<String>();
-    let mut out = io::stdout().lock();
-    match out.write_all(yaml.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
-    }
+    output::write(&yaml)
 }

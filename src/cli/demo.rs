@@ -16,6 +16,7 @@ use super::{
     catalogue,
     delivery::{self, Answer},
     local::Local,
+    output,
     phases::{Entered, PHASES, Phases},
     recording::Recording,
 };
@@ -26,6 +27,12 @@ use crate::{
 
 /// The recorded request that is sent.
 const PUSH: &str = "receivers/github/push.http";
+
+/// The phases of a delivery whose sender is not proven.
+const PHASES_TO_AUTHENTICATE: [&str; 4] = ["receive", "locate", "limit", "authenticate"];
+
+/// How much of the hook's path is shown, in bytes: it is a credential, and long.
+const SHOWN_PATH: usize = "/hook/01234567".len();
 
 /// How long the Receiver may take to get its path.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
@@ -42,44 +49,52 @@ pub(super) async fn run(started: Instant, stop: CancellationToken) -> anyhow::Re
         return Ok(());
     };
     let local = local?;
-    let shown = stop
-        .run_until_cancelled(show(&local, &phases, started))
-        .await;
+    let show = Box::pin(show(&local, &phases, started));
+    let shown = stop.run_until_cancelled(show).await;
     stop.cancel();
     local.until(stop).await?;
     shown.unwrap_or(Ok(()))
 }
 
-#[expect(clippy::print_stdout, reason = "showing is what the command is for")]
 async fn show(local: &Local, phases: &Phases, started: Instant) -> anyhow::Result<()> {
     let stage = Stage::set(local).await?;
     let push = catalogue::recording(PUSH)?;
-    println!("A push to {}, as GitHub sends it\n", stage.target);
+    output::write(&format!(
+        "A push to {}, as GitHub sends it\n\n",
+        stage.target
+    ))?;
 
     phases.take();
     let answer = delivery::send(push.clone(), stage.url.clone()).await?;
     let entered = phases.take();
     let object = stage.triggered(&answer).await?;
-    let elapsed = started.elapsed();
-    ensure!(
-        entered
-            .iter()
-            .map(|entered| entered.phase.as_str())
-            .eq(PHASES),
-        "the delivery did not go through the eight phases"
-    );
-    print!("{}", stage.story(&push, &answer, &entered));
-    println!("\n{}", serde_saphyr::to_string(&object)?);
+    let elapsed = started.elapsed().as_millis();
+    ensure_entered(&entered, &PHASES)?;
+    let story = stage.story(&push, &answer, &entered);
+    let yaml = serde_saphyr::to_string(&object)?;
+    output::write(&format!("{story}\n{yaml}\n"))?;
 
     let refused = delivery::send(with_flipped_bit(push), stage.url.clone()).await?;
+    ensure_entered(&phases.take(), &PHASES_TO_AUTHENTICATE)?;
     stage.untouched(&refused, &object).await?;
-    println!(
-        "The same push with one bit of its body flipped: {}, and nothing changed",
+    output::write(&format!(
+        "The same push with one bit of its body flipped: {}, and nothing changed\n\
+         From the start of the process to the annotated object: {elapsed} ms\n",
         refused.status
-    );
-    println!(
-        "From the start of the process to the annotated object: {} ms",
-        elapsed.as_millis()
+    ))
+}
+
+/// Fails unless a delivery went through these phases and no others.
+fn ensure_entered(entered: &[Entered], phases: &[&str]) -> anyhow::Result<()> {
+    let names: Vec<_> = entered
+        .iter()
+        .map(|entered| entered.phase.as_str())
+        .collect();
+    ensure!(
+        names == phases,
+        "the delivery went through the phases {} instead of {}",
+        names.join(", "),
+        phases.join(", ")
     );
     Ok(())
 }
@@ -190,13 +205,14 @@ impl Stage {
         };
         [
             format!(
-                "{} {} with a body of {} bytes",
+                "{}, {} bytes of {}",
                 push.method,
-                self.url.path(),
-                push.body.len()
+                push.body.len(),
+                header("content-type")
             ),
             format!(
-                "the path belongs to Receiver {}/{}",
+                "{}… is the path of Receiver {}/{}",
+                self.url.path().get(..SHOWN_PATH).unwrap_or_default(),
                 self.receiver.namespace().unwrap_or_default(),
                 self.receiver.name_any()
             ),

@@ -7,9 +7,12 @@ use std::{fmt::Write as _, time::Duration};
 use kube::{Api, Client, ResourceExt, api::ListParams, runtime::wait::await_condition};
 use tokio_util::sync::CancellationToken;
 
-use super::{catalogue, local::Local, logging};
+use super::{catalogue, local::Local, logging, output};
 use crate::{
-    api::{condition::READY, receiver::Receiver},
+    api::{
+        condition::READY,
+        receiver::{Receiver, ReceiverType},
+    },
     config::{self, LogEncoding},
 };
 
@@ -26,15 +29,11 @@ pub(super) async fn run(dev: config::Dev, stop: CancellationToken) -> anyhow::Re
     local?.until(stop).await
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the addresses are what the user needs next"
-)]
 async fn start(dev: &config::Dev) -> anyhow::Result<Local> {
     let manifests = catalogue::manifests(dev.receivers.as_deref())?;
     let local = Local::start(&dev.data_dir, dev.api_listen, &dev.serving(), &manifests).await?;
     let receivers = settled(&local.client).await?;
-    print!("{}", welcome(dev, &local, &receivers));
+    output::write(&welcome(dev, &local, &receivers))?;
     Ok(local)
 }
 
@@ -87,21 +86,33 @@ fn welcome(dev: &config::Dev, local: &Local, receivers: &[Receiver]) -> String {
     if receivers.is_empty() {
         text.push_str("  none yet\n");
     }
-    let _ = write!(
-        text,
-        "Try\n  hookgate receiver send receivers/github/push.http --data-dir {} --url {gateway}\nCtrl-C ends it; what is stored stays in {}\n",
-        dev.data_dir.display(),
-        dev.data_dir.display()
-    );
+    if let Some(line) = line_to_try(dev, &gateway, receivers) {
+        let _ = writeln!(text, "Try\n  {line}");
+    }
+    let folder = dev.data_dir.display();
+    let _ = writeln!(text, "Ctrl-C ends it; what is stored stays in {folder}");
     text
 }
 
+/// A command that sends a recorded push to a Receiver that is there; nothing when none is of the right type.
+fn line_to_try(dev: &config::Dev, gateway: &str, receivers: &[Receiver]) -> Option<String> {
+    let github = receivers
+        .iter()
+        .find(|receiver| receiver.spec.type_ == ReceiverType::Github)?;
+    Some(format!(
+        "hookgate receiver send receivers/github/push.http --receiver {} --url {gateway} --data-dir '{}'",
+        name(github),
+        dev.data_dir.display()
+    ))
+}
+
+fn name(receiver: &Receiver) -> String {
+    let namespace = receiver.namespace().unwrap_or_default();
+    format!("{namespace}/{}", receiver.name_any())
+}
+
 fn hook_line(receiver: &Receiver, gateway: &str) -> String {
-    let name = format!(
-        "{}/{}",
-        receiver.namespace().unwrap_or_default(),
-        receiver.name_any()
-    );
+    let name = name(receiver);
     let status = receiver.status.as_ref();
     if let Some(path) = status.and_then(|status| status.webhook_path.as_deref()) {
         return format!("{name}  {gateway}{path}");

@@ -13,6 +13,7 @@ mod load;
 mod local;
 mod logging;
 mod manifests;
+mod output;
 mod phases;
 mod run;
 mod send;
@@ -85,5 +86,39 @@ fn run(command: Command, started: Instant) -> anyhow::Result<()> {
         Command::Receiver(ReceiverCommand::Send(args)) => {
             shutdown::until_signal(|stop| send::run(args, stop))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands of the shell blocks of a document that run this binary.
+    fn commands(document: &str) -> Vec<Vec<&str>> {
+        let blocks = document.split("```sh\n").skip(1);
+        let lines = blocks.filter_map(|block| block.split("```").next());
+        lines
+            .flat_map(str::lines)
+            .filter_map(|line| line.split(" | ").next())
+            .map(|line| line.replace("cargo run --release --", "hookgate").leak() as &str)
+            .filter(|line| line.starts_with("hookgate "))
+            .map(|line| line.split_whitespace().collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_commands_of_the_readme_are_understood() {
+        let commands = commands(include_str!("../../README.md"));
+        assert!(commands.len() >= 5, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(&command);
+            assert!(parsed.is_ok(), "{command:?}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
     }
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use tokio_util::sync::CancellationToken;
 
-use super::{catalogue, connect, delivery, recording::Recording};
+use super::{catalogue, connect, delivery, output, recording::Recording};
 use crate::{
     api::{annotations::TOKEN_KEY, receiver::Receiver},
     config,
@@ -24,7 +24,6 @@ pub(super) async fn run(args: config::Send, stop: CancellationToken) -> anyhow::
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 async fn send(args: config::Send) -> anyhow::Result<()> {
     let recording = recorded(&args.file).await?;
     let dev = args.data_dir.join("kubeconfig");
@@ -43,9 +42,9 @@ async fn send(args: config::Send) -> anyhow::Result<()> {
     let url = delivery::hook_url(&args.url, path)?;
     let token = token(&client, &receiver).await?;
     let answer = delivery::send(delivery::signed(recording, sender, token.as_ref())?, url).await?;
-    println!("{}", answer.status);
+    output::write(&format!("{}\n", answer.status))?;
     if !answer.body.is_empty() {
-        println!("{}", answer.body);
+        output::write(&format!("{}\n", answer.body))?;
     }
     if !answer.status.is_success() {
         bail!(
