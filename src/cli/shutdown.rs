@@ -2,13 +2,13 @@
 //!
 //! What a command has started is joined by the command itself; nothing is torn down here.
 
-use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::{Context, bail};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Runs `command` on a new runtime; its token is cancelled at the first SIGINT or SIGTERM.
 ///
-/// A second signal ends the process at once, because the handler is gone by then.
+/// A second signal does not wait for what the command still has to end.
 pub(super) fn until_signal<F>(command: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -18,25 +18,39 @@ where
         .build()
         .context("cannot start the async runtime")?;
     runtime.block_on(async {
+        let mut signals = Signals::listen()?;
         let stop = CancellationToken::new();
-        let listener = tokio::spawn(cancel_on_signal(stop.clone())?);
-        let result = command(stop).await;
-        listener.abort();
-        result
+        let mut command = Box::pin(command(stop.clone()));
+        tokio::select! {
+            done = &mut command => return done,
+            () = signals.next() => stop.cancel(),
+        }
+        tracing::info!("ending");
+        tokio::select! {
+            done = command => done,
+            () = signals.next() => bail!("asked to end twice: ended before everything was done"),
+        }
     })
 }
 
-fn cancel_on_signal(
-    stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    Ok(async move {
+/// The signals that ask a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-        tracing::info!("ending");
-        stop.cancel();
-    })
+    }
 }

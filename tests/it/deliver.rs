@@ -115,6 +115,34 @@ on_every_back_end! {
         assert_eq!(gw.send(push).await.status, StatusCode::OK);
     }
 
+    async fn a_receiver_that_is_not_ready_asks_to_come_back(gw) {
+        gw.apply_catalogue("github").await;
+        let push = gw.recorded(PUSH, "github").await;
+        gw.apply(&receiver("github", "github", "secretRef: {name: github-receiver}\nresourceFilter: 'true'")).await;
+        gw.settled().await;
+        let answer = gw.send(push).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(gw.annotation("GitRepository", "podinfo").await, None);
+    }
+
+    async fn a_client_that_keeps_failing_is_told_to_wait(gw) {
+        gw.apply_catalogue("github").await;
+        let push = gw.recorded(PUSH, "github").await;
+        let forged = push.clone().with_flipped_body_bit(0);
+        let mut failures = 0;
+        let answer = loop {
+            let answer = gw.send(forged.clone()).await;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                break answer;
+            }
+            failures += 1;
+            assert!(failures < 200, "nothing stops a client that keeps failing");
+        };
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(answer.headers.contains_key("retry-after"));
+        assert!(failures >= 10, "a few mistakes must be forgiven");
+    }
+
     async fn a_missing_target_is_named(gw) {
         gw.apply(&secret("token", "t0ken")).await;
         gw.apply(&receiver("ci", "generic", "")).await;
