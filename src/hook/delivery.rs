@@ -7,7 +7,8 @@ use http::HeaderMap;
 use super::{
     Hook,
     selection::Selection,
-    verify::{Authentic, Unauthentic, Verifier},
+    unauthentic::Unauthentic,
+    verify::{Authentic, Verifier},
 };
 
 /// What an authentic delivery tells.

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac as _};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{token::Token, verify::Unauthentic};
+use super::{token::Token, unauthentic::Unauthentic};
 
 /// A digest algorithm that a sender may use for its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

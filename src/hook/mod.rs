@@ -12,6 +12,7 @@ mod sender;
 mod table;
 mod targets;
 mod token;
+mod unauthentic;
 mod verify;
 
 pub use compile::{CrossNamespaceRefs, InvalidReceiver, Policy, Problem};
@@ -22,7 +23,8 @@ pub use selection::{Refusal, Selection, Selector, Target, TargetKind};
 pub use sender::{Credential, Sender};
 pub use table::{Closed, Entry, HookTable, Listing};
 pub use token::{BlankToken, Token};
-pub use verify::{Authentic, Unauthentic, Verifier};
+pub use unauthentic::Unauthentic;
+pub use verify::{Authentic, Verifier};
 
 /// A Receiver made ready for deliveries; compiled once, used for every delivery.
 #[derive(Clone, Debug)]

@@ -9,10 +9,7 @@ mod gitlab;
 
 use http::HeaderMap;
 
-use super::{
-    token::Token,
-    verify::{Unauthentic, Verifier},
-};
+use super::{token::Token, unauthentic::Unauthentic, verify::Verifier};
 use crate::api::receiver::ReceiverType;
 
 /// A kind of sender that hookgate can authenticate.
