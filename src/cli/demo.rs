@@ -9,12 +9,17 @@ use std::{
 
 use anyhow::{Context, ensure};
 use http::{StatusCode, Uri};
-use kube::{Api, Client, ResourceExt, api::ListParams, runtime::wait::await_condition};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, ObjectMeta},
+    runtime::wait::await_condition,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     catalogue,
     delivery::{self, Answer},
+    load::DIGEST_ANNOTATION,
     local::Local,
     output,
     phases::{Entered, PHASES, Phases},
@@ -252,8 +257,13 @@ async fn ready_receiver(client: &Client) -> anyhow::Result<Receiver> {
 
 /// The object as a reader wants to see it.
 fn without_bookkeeping(mut object: GitRepository) -> GitRepository {
-    object.metadata.managed_fields = None;
-    object.metadata.uid = None;
+    object.annotations_mut().remove(DIGEST_ANNOTATION);
+    object.metadata = ObjectMeta {
+        annotations: object.metadata.annotations,
+        name: object.metadata.name,
+        namespace: object.metadata.namespace,
+        ..ObjectMeta::default()
+    };
     object.status = None;
     object
 }
