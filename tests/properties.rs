@@ -107,3 +107,22 @@ fn any_file_is_a_recording_or_an_error() {
         ]),
     );
 }
+
+#[test]
+fn any_protobuf_body_is_stored_or_the_fault_of_who_sent_it() {
+    let type_ = b"\x0a\x0c\x0a\x02v1\x12\x06Secret";
+    let metadata = b"\x0a\x09\x0a\x05token\x12\x00";
+    let data = b"\x12\x08\x0a\x03key\x12\x01\xff\x1a\x06Opaque";
+    let object = [metadata.as_slice(), data].concat();
+    let length = u8::try_from(object.len()).unwrap();
+    let body = [
+        b"k8s\0",
+        type_.as_slice(),
+        &[0x12, length],
+        &object,
+        b"\x1a\0\x22\0",
+    ]
+    .concat();
+    replay(properties::protobuf, &[body]);
+    replay(properties::protobuf, &texts(&["", "k8s\0", "{}"]));
+}

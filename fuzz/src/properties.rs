@@ -4,13 +4,18 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use hookgate::{
     api::{duration::Duration, receiver::Receiver},
     cli::recording::Recording,
+    cluster::{Embedded, Options, Storage},
     hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http_body_util::Full;
 use serde_json::json;
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
 
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
@@ -98,6 +103,25 @@ pub fn recording(input: &[u8]) {
         Ok(recording) => assert!(input.ends_with(&recording.body)),
         Err(error) => assert!(error.to_string().contains("some.http")),
     }
+}
+
+/// Any protobuf body is an object that can be stored, or the fault of who sent it.
+pub fn protobuf(input: &[u8]) {
+    thread_local! {
+        static SERVER: (Runtime, Embedded) = (
+            Runtime::new().expect("a runtime starts"),
+            Embedded::open(&Options { storage: Storage::Memory }).expect("a database in memory opens"),
+        );
+    }
+    let request = Request::post("/api/v1/namespaces/default/secrets?dryRun=All")
+        .header(header::CONTENT_TYPE, "application/vnd.kubernetes.protobuf")
+        .body(Full::new(Bytes::copy_from_slice(input)))
+        .expect("the request is valid");
+    let status = SERVER.with(|(runtime, server)| {
+        let answer = runtime.block_on(server.clone().oneshot(request));
+        answer.expect("every request is answered").status()
+    });
+    assert!(!status.is_server_error(), "{status}");
 }
 
 fn split(input: &[u8]) -> (&[u8], &[u8]) {

@@ -4,6 +4,7 @@
 
 mod accept;
 mod builtin;
+mod content;
 mod discovery;
 mod documents;
 mod kinds;
@@ -13,6 +14,7 @@ mod object;
 mod openapi;
 mod options;
 mod patch;
+mod protobuf;
 mod read;
 mod registry;
 mod request;

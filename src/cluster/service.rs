@@ -12,13 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use tower::{BoxError, Service};
 
 use super::{
     Cluster, Embedded,
     accept::{self, Form},
+    content::Content,
     documents,
     object::ObjectName,
     options::{self, Options},
@@ -33,9 +33,6 @@ use super::{
     watch::{self, Subject},
     write::{DeleteOptions, Deleted, Part, Write},
 };
-
-/// The most bytes of a request's body (Kubernetes: 3 MiB).
-const MOST_BODY: usize = 3 << 20;
 
 impl<B> Service<Request<B>> for Embedded
 where
@@ -68,8 +65,7 @@ struct Call {
     part: Part,
     options: Options,
     form: Form,
-    content_type: String,
-    body: Bytes,
+    content: Content,
 }
 
 async fn answer<B>(cluster: Arc<Cluster>, request: Request<B>) -> Result<Response<Body>, Failure>
@@ -103,8 +99,7 @@ where
         part: part(resource, &target)?,
         options: options::parse(uri.query().unwrap_or_default())?,
         form: accept::form(text(&headers, &header::ACCEPT))?,
-        content_type: media_type(&headers),
-        body: read_body(body).await?,
+        content: Content::read(&headers, body).await?,
         cluster,
     };
     match target.name.map(str::to_owned) {
@@ -137,34 +132,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
         .unwrap_or_default()
 }
 
-fn media_type(headers: &HeaderMap) -> String {
-    let content_type = text(headers, &header::CONTENT_TYPE);
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-}
-
-async fn read_body<B>(body: B) -> Result<Bytes, Failure>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    let read = Limited::new(body, MOST_BODY)
-        .collect()
-        .await
-        .map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Failure::too_large(MOST_BODY)
-            } else {
-                Failure::bad_request("the body of the request could not be read")
-            }
-        })?;
-    Ok(read.to_bytes())
-}
-
 impl Call {
     async fn one(mut self, method: &Method, name: String) -> Result<Response<Body>, Failure> {
         match *method {
@@ -175,7 +142,11 @@ impl Call {
                     .await
             }
             Method::PATCH => {
-                let patch = Patch::parse(&self.resource, &self.content_type, &self.body)?;
+                let patch = Patch::parse(
+                    &self.resource,
+                    &self.content.media_type,
+                    &self.content.bytes,
+                )?;
                 self.write(move |write, _| write.patch(&name, &patch)).await
             }
             Method::DELETE if self.part == Part::Main => {
@@ -311,7 +282,7 @@ impl Call {
     }
 
     fn delete_options(&mut self) -> Result<DeleteOptions, Failure> {
-        if self.body.is_empty() {
+        if self.content.bytes.is_empty() {
             return Ok(DeleteOptions::default());
         }
         let options: DeleteOptions = serde_json::from_value(self.json()?).map_err(|error| {
@@ -330,23 +301,7 @@ impl Call {
     }
 
     fn json(&self) -> Result<Value, Failure> {
-        match self.content_type.as_str() {
-            "" | "application/json" => {}
-            "application/vnd.kubernetes.protobuf" => {
-                return Err(Failure::unsupported_media_type(
-                    "the body of the request is protobuf, which this control plane does not read; send application/json",
-                ));
-            }
-            other => {
-                let message = format!(
-                    "the body of the request was in an unknown format: {other}; send application/json"
-                );
-                return Err(Failure::unsupported_media_type(message));
-            }
-        }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            Failure::bad_request(format!("the body of the request is not JSON: {error}"))
-        })
+        self.content.object(&self.resource)
     }
 
     /// Runs what waits for the disk where it keeps no other request waiting.

@@ -64,8 +64,8 @@ async fn bodies_that_cannot_be_read_are_refused() {
     check(
         "application/vnd.kubernetes.protobuf",
         "k8s\0",
-        415,
-        "UnsupportedMediaType",
+        400,
+        "BadRequest",
     )
     .await;
     check("application/yaml", "a: b", 415, "UnsupportedMediaType").await;

@@ -216,6 +216,46 @@ async fn apply_creates_changes_and_leaves_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn create_sends_what_is_read() {
+    let Some(desk) = Desk::open().await else {
+        return;
+    };
+    // From 1.32 on, these bodies are protobuf.
+    for (create, created) in [
+        ("namespace team", "namespace/team created\n"),
+        (
+            "secret generic token --from-literal=token=first -n team",
+            "secret/token created\n",
+        ),
+        (
+            "configmap settings --from-literal=a= --from-literal=b=c -n team",
+            "configmap/settings created\n",
+        ),
+        (
+            "serviceaccount robot -n team",
+            "serviceaccount/robot created\n",
+        ),
+    ] {
+        assert_eq!(desk.ok(&format!("create {create}")).await, created);
+    }
+    let get = "get secret token -n team -o jsonpath={.type},{.data.token}";
+    assert_eq!(desk.ok(get).await, "Opaque,Zmlyc3Q=");
+    let get = "get configmap settings -n team -o jsonpath={.data}";
+    assert_eq!(desk.ok(get).await, r#"{"a":"","b":"c"}"#);
+    let error = desk.refused("create configmap settings -n team").await;
+    assert!(
+        error.contains(r#"configmaps "settings" already exists"#),
+        "{error}"
+    );
+    let error = desk.refused("create secret generic UPPER -n team").await;
+    assert!(
+        error.contains(r#"Secret "UPPER" is invalid: metadata.name: Invalid value"#),
+        "{error}"
+    );
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_objects_are_refused_in_the_words_of_kubernetes() {
     let Some(desk) = Desk::open().await else {
         return;
