@@ -4,8 +4,10 @@
 //! The order of the API server is prune, default, validate; the caller keeps it.
 
 mod compile;
+mod cost;
 mod default;
 mod error;
+mod expression;
 mod format;
 mod limits;
 mod list;
@@ -15,6 +17,7 @@ mod node;
 mod pattern;
 mod prune;
 mod rules;
+mod scope;
 mod structure;
 mod validate;
 

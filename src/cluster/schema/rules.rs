@@ -5,14 +5,17 @@
 use std::{error::Error as _, fmt};
 
 use kube_cel::{
-    CompilationError, CompiledSchema, ErrorKind, ValidationError, compile_schema, validate_compiled,
+    CompilationError, CompilationResult, CompiledSchema, ErrorKind, ValidationError,
+    compile_schema, validate_compiled,
 };
 use serde_json::{Map, Value};
 
 use super::{
+    cost::{self, Budget, Exhausted},
     error::{FieldError, Reason},
-    list,
+    expression, list,
     node::{ListType, Node, child, index, key},
+    scope,
     validate::type_name,
 };
 
@@ -35,16 +38,34 @@ impl Rules {
     pub(super) fn compile(raw: &Value, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
         let rules = raw.get("x-kubernetes-validations")?.clone();
         let mut shape = shape_of(raw);
+        if let Err((position, unbounded)) = expression::check_all(&rules) {
+            let path = child(&index(path, position), "rule");
+            errors.push(FieldError::forbidden(path, unbounded.to_string()));
+            return None;
+        }
         if let Value::Object(fields) = &mut shape {
             fields.insert("x-kubernetes-validations".to_owned(), rules);
         }
-        let schema = compile_schema(&shape);
+        let Some(schema) = expression::contained(|| compile_schema(&shape)) else {
+            let detail = "the expression engine cannot compile the rules";
+            errors.push(FieldError::forbidden(path, detail.to_owned()));
+            return None;
+        };
         for (position, result) in schema.validations.iter().enumerate() {
-            if let Err(error) = result {
-                errors.push(uncompiled(error, &index(path, position)));
+            let path = index(path, position);
+            match result {
+                Err(error) => errors.push(uncompiled(error, &path)),
+                Ok(rule) => errors.extend(misnamed(rule, &path)),
             }
         }
         Some(Self { schema })
+    }
+
+    /// The most the rules can cost over values of this size.
+    fn cost(&self, size: u64) -> u64 {
+        let rules = self.schema.validations.iter().flatten();
+        let costs = rules.map(|rule| cost::of(&rule.program.expression().expr, size));
+        costs.fold(size, u64::saturating_add)
     }
 
     fn has_transitions(&self) -> bool {
@@ -56,64 +77,109 @@ impl Rules {
     }
 }
 
-/// Evaluates the rules of a node and of all below it.
+/// Evaluates the rules of a node and of all below it, within the budget of one object.
 pub(super) fn evaluate(root: &Node, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    walk(root, object, old, "", &mut errors);
-    errors
+    let mut evaluation = Evaluation {
+        budget: Budget::for_one_object(),
+        errors: Vec::new(),
+    };
+    let detail = match expression::contained(|| evaluation.walk(root, object, old, "")) {
+        Some(Ok(())) => return evaluation.errors,
+        Some(Err(Exhausted)) => {
+            "validation failed due to running out of cost budget, no further validation rules will be run"
+        }
+        None => "the expression engine cannot evaluate the rules",
+    };
+    let error = FieldError::invalid("", &Value::from("object"), detail.to_owned());
+    evaluation.errors.push(error);
+    evaluation.errors
 }
 
-fn walk(node: &Node, value: &Value, old: Option<&Value>, path: &str, errors: &mut Vec<FieldError>) {
-    if value.is_null() {
-        return;
+/// The evaluation of one object.
+struct Evaluation {
+    budget: Budget,
+    errors: Vec<FieldError>,
+}
+
+impl Evaluation {
+    fn walk(
+        &mut self,
+        node: &Node,
+        value: &Value,
+        old: Option<&Value>,
+        path: &str,
+    ) -> Result<(), Exhausted> {
+        if value.is_null() {
+            return Ok(());
+        }
+        if let Some(rules) = &node.rules
+            && (old != Some(value) || rules.has_transitions())
+        {
+            self.judge(rules, value, old, path)?;
+        }
+        match value {
+            Value::Array(items) => self.walk_items(node, items, old, path),
+            Value::Object(fields) => self.walk_fields(node, fields, old, path),
+            _ => Ok(()),
+        }
     }
-    if let Some(rules) = &node.rules
-        && (old != Some(value) || rules.has_transitions())
-        && let Err(failures) = validate_compiled(&rules.schema, value, old)
-    {
-        errors.extend(
-            failures
-                .into_iter()
-                .map(|failure| failed(failure, value, path)),
-        );
+
+    fn judge(
+        &mut self,
+        rules: &Rules,
+        value: &Value,
+        old: Option<&Value>,
+        path: &str,
+    ) -> Result<(), Exhausted> {
+        let size = cost::size(value).saturating_add(old.map_or(0, cost::size));
+        self.budget.spend(rules.cost(size))?;
+        if let Err(failures) = validate_compiled(&rules.schema, value, old) {
+            let failures = failures.into_iter();
+            self.errors
+                .extend(failures.map(|failure| failed(failure, value, path)));
+        }
+        Ok(())
     }
-    match value {
-        Value::Array(items) => {
-            let Some(of_item) = &node.items else { return };
-            let before = match &node.list {
-                ListType::Map(keys) => list::by_key(keys, old),
-                ListType::Atomic | ListType::Set => list::ByKey::default(),
+
+    fn walk_items(
+        &mut self,
+        node: &Node,
+        items: &[Value],
+        old: Option<&Value>,
+        path: &str,
+    ) -> Result<(), Exhausted> {
+        let Some(of_item) = &node.items else {
+            return Ok(());
+        };
+        let before = match &node.list {
+            ListType::Map(keys) => list::by_key(keys, old),
+            ListType::Atomic | ListType::Set => list::ByKey::default(),
+        };
+        for (position, item) in items.iter().enumerate() {
+            self.walk(of_item, item, before.of(item), &index(path, position))?;
+        }
+        Ok(())
+    }
+
+    fn walk_fields(
+        &mut self,
+        node: &Node,
+        fields: &Map<String, Value>,
+        old: Option<&Value>,
+        path: &str,
+    ) -> Result<(), Exhausted> {
+        for (name, value) in fields {
+            let Some(of_field) = node.field(name) else {
+                continue;
             };
-            for (position, item) in items.iter().enumerate() {
-                walk(
-                    of_item,
-                    item,
-                    before.of(item),
-                    &index(path, position),
-                    errors,
-                );
-            }
+            let path = if node.properties.contains_key(name) {
+                child(path, name)
+            } else {
+                key(path, name)
+            };
+            self.walk(of_field, value, old.and_then(|old| old.get(name)), &path)?;
         }
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let Some(of_field) = node.field(name) else {
-                    continue;
-                };
-                let path = if node.properties.contains_key(name) {
-                    child(path, name)
-                } else {
-                    key(path, name)
-                };
-                walk(
-                    of_field,
-                    value,
-                    old.and_then(|old| old.get(name)),
-                    &path,
-                    errors,
-                );
-            }
-        }
-        _ => {}
+        Ok(())
     }
 }
 
@@ -164,6 +230,13 @@ fn uncompiled(error: &CompilationError, path: &str) -> FieldError {
         }
         other => FieldError::invalid(path, &Value::from("object"), other.to_string()),
     }
+}
+
+fn misnamed(compiled: &CompilationResult, path: &str) -> Option<FieldError> {
+    let name = scope::undeclared(&compiled.program.expression().expr)?;
+    let detail = format!("compilation failed: undeclared reference to '{name}' (in container '')");
+    let rule = Value::from(compiled.rule.rule.as_str());
+    Some(FieldError::invalid(child(path, "rule"), &rule, detail))
 }
 
 /// A sentence as Go's libraries begin it.
