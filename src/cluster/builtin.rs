@@ -41,6 +41,13 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        group: "events.k8s.io",
+        kind: "Event",
+        plural: "events",
+        short_names: &["ev"],
+        ..PLAIN
+    },
+    Row {
         kind: "Namespace",
         plural: "namespaces",
         short_names: &["ns"],

@@ -89,7 +89,7 @@ impl Object {
             "resourceVersion".to_owned(),
             Value::String(revision.to_string()),
         );
-        let whole = members(&value, |key| key != "apiVersion" && key != "kind");
+        let whole = members(&value, Extent::Whole);
         Self {
             value,
             revision,
@@ -104,7 +104,7 @@ impl Object {
             Extent::Whole => self.whole.clone(),
             Extent::Metadata => self
                 .metadata
-                .get_or_init(|| members(&self.value, |key| key == "metadata"))
+                .get_or_init(|| members(&self.value, Extent::Metadata))
                 .clone(),
         }
     }
@@ -167,7 +167,12 @@ pub(crate) fn texts<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a str> {
         .unwrap_or_default()
 }
 
-fn members(value: &Value, is_wanted: impl Fn(&str) -> bool) -> Bytes {
+/// The JSON members of an object without braces, `apiVersion` and `kind`.
+pub(crate) fn members(value: &Value, extent: Extent) -> Bytes {
+    let is_wanted = |key: &str| match extent {
+        Extent::Whole => key != "apiVersion" && key != "kind",
+        Extent::Metadata => key == "metadata",
+    };
     let mut json = String::new();
     for (key, value) in value
         .as_object()

@@ -37,10 +37,10 @@ impl Registry {
         self.resources.iter().find(is_wanted)
     }
 
-    /// Every type once, whatever its versions.
+    /// Every type once, whatever its versions and views.
     pub(crate) fn types(&self) -> Vec<&Arc<Resource>> {
         let mut types: Vec<&Arc<Resource>> = self.resources.iter().collect();
-        types.dedup_by(|a, b| a.group == b.group && a.plural == b.plural);
+        types.dedup_by(|a, b| a.group_resource() == b.group_resource());
         types
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{object::GroupResource, schema::Schema};
+use super::{builtin, object::GroupResource, schema::Schema};
 
 /// One served version of one resource type.
 #[derive(Clone, Debug)]
@@ -42,9 +42,22 @@ impl Resource {
         }
     }
 
+    /// What clients call the type.
+    pub(crate) fn served_as(&self) -> GroupResource {
+        GroupResource::new(&self.group, &self.plural)
+    }
+
     /// What its objects are called in storage.
     pub(crate) fn group_resource(&self) -> GroupResource {
-        GroupResource::new(&self.group, &self.plural)
+        if self.is_event_view() {
+            return builtin::events();
+        }
+        self.served_as()
+    }
+
+    /// Whether it shows the Events of the core group under other names.
+    pub(crate) fn is_event_view(&self) -> bool {
+        self.group == "events.k8s.io" && self.plural == "events"
     }
 }
 

@@ -102,6 +102,11 @@ where
         content: Content::read(&headers, body).await?,
         cluster,
     };
+    let call = if method == Method::GET && call.change().has_old_events() {
+        call.without_old_events().await?
+    } else {
+        call
+    };
     match target.name.map(str::to_owned) {
         Some(name) => call.one(&method, name).await,
         None => call.many(&method).await,
@@ -274,11 +279,7 @@ impl Call {
             field_selector,
             ..
         } = &self.options;
-        Selector::parse(
-            &self.resource.group_resource(),
-            label_selector,
-            field_selector,
-        )
+        Selector::parse(&self.resource.served_as(), label_selector, field_selector)
     }
 
     fn delete_options(&mut self) -> Result<DeleteOptions, Failure> {
@@ -304,12 +305,25 @@ impl Call {
         self.content.object(&self.resource)
     }
 
+    /// Removes Events that are too old to be shown; when that fails, they are shown once more.
+    async fn without_old_events(self) -> Result<Self, Failure> {
+        let expired = tokio::task::spawn_blocking(move || {
+            drop(self.change().expire());
+            self
+        });
+        expired.await.map_err(|_| incomplete())
+    }
+
     /// Runs what waits for the disk where it keeps no other request waiting.
     async fn blocking(
         self,
         work: impl FnOnce(&Self) -> Result<Response<Body>, Failure> + Send + 'static,
     ) -> Result<Response<Body>, Failure> {
         let done = tokio::task::spawn_blocking(move || work(&self)).await;
-        done.unwrap_or_else(|_| Err(Failure::internal("the request could not be completed")))
+        done.unwrap_or_else(|_| Err(incomplete()))
     }
+}
+
+fn incomplete() -> Failure {
+    Failure::internal("the request could not be completed")
 }

@@ -6,6 +6,7 @@ use k8s_openapi::{
     api::{
         coordination::v1::Lease,
         core::v1::{ConfigMap, Event, Namespace, Secret, ServiceAccount},
+        events,
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -20,6 +21,7 @@ pub(crate) fn object(resource: &GroupResource, value: &mut Value) -> Result<Vec<
     let normalise = match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "configmaps") => through::<ConfigMap>,
         ("", "events") => through::<Event>,
+        ("events.k8s.io", "events") => through::<events::v1::Event>,
         ("", "namespaces") => through::<Namespace>,
         ("", "secrets") => through::<Secret>,
         ("", "serviceaccounts") => through::<ServiceAccount>,

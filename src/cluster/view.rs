@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     accept::Form,
-    object::{Extent, Object, head},
+    kinds::event_view,
+    object::{Extent, Object, head, members},
     resource::{Origin, Resource},
     table::{Columns, Include},
 };
@@ -58,7 +59,7 @@ impl View {
         match &self.shape {
             Shape::Objects { extent, head } => vec![
                 head.clone(),
-                object.members(*extent),
+                self.members(object, *extent),
                 Bytes::from_static(b"}"),
             ],
             Shape::Table { columns, include } => {
@@ -67,6 +68,15 @@ impl View {
                 vec![table.to_string().into()]
             }
         }
+    }
+
+    fn members(&self, object: &Object, extent: Extent) -> Bytes {
+        if self.resource.is_event_view() && extent == Extent::Whole {
+            let mut event = object.value.clone();
+            event_view::show(&mut event);
+            return members(&event, extent);
+        }
+        object.members(extent)
     }
 
     /// One object.
@@ -135,7 +145,7 @@ impl View {
                 text.put_u8(b',');
             }
             text.put_slice(item_head);
-            text.put_slice(&object.members(extent));
+            text.put_slice(&self.members(object, extent));
             text.put_u8(b'}');
         }
         text.put_slice(b"]}");

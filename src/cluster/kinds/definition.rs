@@ -147,7 +147,7 @@ fn naming(definition: &Value) -> Vec<FieldError> {
             detail,
         ));
     }
-    if builtin::resources().any(|known| known.group_resource() == defined) {
+    if builtin::resources().any(|known| known.served_as() == defined) {
         errors.push(FieldError::forbidden(
             "spec.names.plural",
             "this resource is built in",

@@ -1,6 +1,6 @@
 //! Events and Leases: the few rules they have, and when an Event is too old to keep.
 //!
-//! Removing old Events is done where Events are created.
+//! Removing old Events is done where Events are written.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ use super::{object::GroupResource, schema::FieldError};
 mod config;
 pub(crate) mod definition;
 pub(crate) mod event;
+pub(crate) mod event_view;
 pub(crate) mod namespace;
 
 /// Fills in what the server adds to an object; `live` is the stored version of a changed object.

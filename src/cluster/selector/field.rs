@@ -4,7 +4,10 @@
 
 use serde_json::Value;
 
-use crate::cluster::object::{GroupResource, text};
+use crate::cluster::{
+    kinds::event_view,
+    object::{GroupResource, text},
+};
 
 /// Conditions on fields that all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,10 +77,20 @@ fn requirement(resource: &GroupResource, term: &str) -> Result<Requirement, Fiel
         return Err(FieldError::Unsupported(field.to_owned()));
     }
     Ok(Requirement {
-        path: field.split('.').map(str::to_owned).collect(),
+        path: stored_path(resource, field)
+            .split('.')
+            .map(str::to_owned)
+            .collect(),
         value,
         is_equal,
     })
+}
+
+fn stored_path(resource: &GroupResource, field: &str) -> String {
+    match resource.group.as_str() {
+        "events.k8s.io" => event_view::stored_path(field),
+        _ => field.to_owned(),
+    }
 }
 
 fn is_supported(resource: &GroupResource, field: &str) -> bool {
@@ -93,6 +106,18 @@ fn is_supported(resource: &GroupResource, field: &str) -> bool {
             "reason",
             "reportingComponent",
             "source.component",
+            "type",
+        ],
+        ("events.k8s.io", "events") => &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
             "type",
         ],
         ("", "secrets") => &["type"],

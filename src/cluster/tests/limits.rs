@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, future::join_all};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use k8s_openapi::api::core::v1::{ConfigMap, Event};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
@@ -14,10 +14,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::support::{client, config, define, definition, definitions, embedded, from, things};
-use crate::cluster::{
-    Embedded, builtin,
-    object::{Key, ObjectName},
-};
+use crate::cluster::Embedded;
 
 async fn send(
     server: &Embedded,
@@ -214,33 +211,6 @@ async fn only_one_of_two_changes_of_one_version_wins() {
     };
     let results = join_all((1..=8).map(replace)).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-}
-
-#[tokio::test]
-async fn old_events_go_when_new_ones_come() {
-    let server = embedded();
-    let mut transaction = server.cluster.store.begin().unwrap();
-    let key = Key {
-        resource: builtin::events(),
-        name: ObjectName::new("default", "old"),
-    };
-    let old = json!({"metadata": {"name": "old", "namespace": "default", "creationTimestamp": "2020-01-01T00:00:00Z"}});
-    transaction.put(&key, old);
-    transaction.commit(|| (), &[]).unwrap();
-    let events: Api<Event> = Api::default_namespaced(server.client());
-    let involved = json!({"kind": "Thing", "name": "x", "namespace": "default"});
-    let new = json!({"metadata": {"name": "new"}, "involvedObject": involved, "reason": "Because", "message": "x"});
-    events
-        .create(&PostParams::default(), &from(new))
-        .await
-        .unwrap();
-    let about_x = ListParams::default().fields("involvedObject.name=x,involvedObject.kind=Thing");
-    assert_eq!(events.list(&about_x).await.unwrap().items.len(), 1);
-    let all = events.list(&ListParams::default()).await.unwrap();
-    assert_eq!(
-        all.iter().map(ResourceExt::name_any).collect::<Vec<_>>(),
-        ["new"]
-    );
 }
 
 fn old_things(client: &Client) -> Api<DynamicObject> {

@@ -2,6 +2,7 @@
 
 mod custom;
 mod discovering;
+mod events;
 mod limits;
 mod support;
 mod verbs;

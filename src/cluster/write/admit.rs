@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Write, metadata};
 use crate::cluster::{
     builtin,
-    kinds::{self, definition},
+    kinds::{self, definition, event_view},
     names,
     object::{as_map, text},
     resource::Origin,
@@ -36,6 +36,9 @@ impl Write<'_> {
             Origin::BuiltIn => kinds::validate(&self.resource.group_resource(), value, live),
             Origin::Custom(definition) => definition.schema.validate(value, live),
         });
+        if self.resource.is_event_view() {
+            errors.extend(event_view::validate(value, live));
+        }
         self.refuse(name, &errors)
     }
 

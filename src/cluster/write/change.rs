@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Part, Write, Written, metadata, removal::is_free};
 use crate::cluster::{
+    kinds::event_view,
     object::{Key, Object, as_map, text},
     patch::Patch,
     resource::Origin,
@@ -36,8 +37,12 @@ impl Write<'_> {
     /// Changes an object by a patch.
     pub(crate) fn patch(self, name: &str, patch: &Patch) -> Result<Written, Failure> {
         let api_version = self.resource.api_version();
+        let is_event_view = self.resource.is_event_view();
         self.update(name, |live| {
             let mut value = live.clone();
+            if is_event_view {
+                event_view::show(&mut value);
+            }
             as_map(&mut value).insert("apiVersion".to_owned(), api_version.into());
             patch.apply(&mut value)?;
             Ok(value)

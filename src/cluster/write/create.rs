@@ -2,13 +2,12 @@
 //!
 //! An object that exists is never changed by it.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Part, Write, Written, metadata};
 use crate::cluster::{
     builtin,
-    kinds::{event, namespace},
+    kinds::namespace,
     names,
     object::{Key, ObjectName, as_map, metadata_mut, text},
     resource::Origin,
@@ -16,9 +15,6 @@ use crate::cluster::{
     status::Failure,
     store::Transaction,
 };
-
-/// The most old Events that go when one is created.
-const MOST_FORGOTTEN: usize = 100;
 
 impl Write<'_> {
     /// Creates an object.
@@ -50,24 +46,6 @@ impl Write<'_> {
         let object = transaction.put(&key, value);
         let warnings = self.commit(transaction)?;
         Ok(Written { object, warnings })
-    }
-
-    /// Makes room for a new Event: those that are too old go, a bounded number at a time.
-    fn forget_old_events(&self, transaction: &mut Transaction<'_>) {
-        if !self.is(&builtin::events()) {
-            return;
-        }
-        let now = Timestamp::now();
-        let events = transaction.objects(&builtin::events(), None);
-        let old = events
-            .into_iter()
-            .filter(|(_, known)| event::is_expired(&known.value, now));
-        for (name, _) in old.take(MOST_FORGOTTEN) {
-            transaction.remove(&Key {
-                resource: builtin::events(),
-                name,
-            });
-        }
     }
 
     fn choose_name(&self, value: &mut Value) -> Result<String, Failure> {

@@ -6,6 +6,7 @@ mod admit;
 mod change;
 mod create;
 mod delete;
+mod expire;
 mod metadata;
 mod removal;
 
@@ -17,7 +18,7 @@ pub(crate) use self::delete::{DeleteOptions, Deleted};
 use self::removal::Removal;
 use super::{
     Cluster, builtin,
-    kinds::definition,
+    kinds::{definition, event_view},
     object::{GroupResource, Key, Object, ObjectName, as_map, metadata_mut, text},
     options::{FieldValidation, Options},
     resource::{Origin, Resource},
@@ -118,7 +119,7 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// Drops what the type does not have, and says so or refuses it as the client wishes.
+    /// Drops what the type does not have, and says so or refuses it as the client wishes; what is left is as it is stored.
     fn decode(&mut self, value: &mut Value) -> Result<(), Failure> {
         let Resource { kind, version, .. } = self.resource;
         let refusal = |detail: &str| {
@@ -127,7 +128,7 @@ impl<'a> Write<'a> {
             ))
         };
         let unknown = match &self.resource.origin {
-            Origin::BuiltIn => typed::object(&self.resource.group_resource(), value),
+            Origin::BuiltIn => typed::object(&self.resource.served_as(), value),
             Origin::Custom(definition) => typed::metadata(value).map(|mut unknown| {
                 unknown.extend(definition.schema.prune(value));
                 unknown
@@ -147,6 +148,9 @@ impl<'a> Write<'a> {
             }
             FieldValidation::Warn => self.warnings.extend(unknown),
             _ => {}
+        }
+        if self.resource.is_event_view() {
+            event_view::take(value);
         }
         Ok(())
     }
@@ -177,6 +181,6 @@ impl<'a> Write<'a> {
     }
 
     fn is(&self, resource: &GroupResource) -> bool {
-        self.resource.group == resource.group && self.resource.plural == resource.plural
+        self.resource.group_resource() == *resource
     }
 }
