@@ -67,6 +67,20 @@ const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        group: "authorization.k8s.io",
+        kind: "SelfSubjectAccessReview",
+        plural: "selfsubjectaccessreviews",
+        is_namespaced: false,
+        ..PLAIN
+    },
+    Row {
+        group: "authorization.k8s.io",
+        kind: "SelfSubjectRulesReview",
+        plural: "selfsubjectrulesreviews",
+        is_namespaced: false,
+        ..PLAIN
+    },
+    Row {
         group: "coordination.k8s.io",
         kind: "Lease",
         plural: "leases",

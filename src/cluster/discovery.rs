@@ -226,7 +226,7 @@ fn resource_entry(resource: &Resource) -> Value {
     entry.insert("singularName".to_owned(), resource.singular.as_str().into());
     entry.insert("namespaced".to_owned(), resource.is_namespaced.into());
     entry.insert("kind".to_owned(), resource.kind.as_str().into());
-    entry.insert("verbs".to_owned(), VERBS.as_slice().into());
+    entry.insert("verbs".to_owned(), verbs(resource).into());
     insert_names(resource, &mut entry);
     entry.into()
 }
@@ -247,7 +247,7 @@ fn aggregated_entry(resource: &Resource) -> Value {
         "singularResource".to_owned(),
         resource.singular.as_str().into(),
     );
-    entry.insert("verbs".to_owned(), VERBS.as_slice().into());
+    entry.insert("verbs".to_owned(), verbs(resource).into());
     insert_names(resource, &mut entry);
     if resource.has_status {
         let status =
@@ -255,6 +255,14 @@ fn aggregated_entry(resource: &Resource) -> Value {
         entry.insert("subresources".to_owned(), status);
     }
     entry.into()
+}
+
+fn verbs(resource: &Resource) -> &'static [&'static str] {
+    if resource.is_review() {
+        &["create"]
+    } else {
+        &VERBS
+    }
 }
 
 fn insert_names(resource: &Resource, entry: &mut Map<String, Value>) {

@@ -20,6 +20,7 @@ mod registry;
 mod request;
 mod resource;
 mod response;
+mod review;
 mod schema;
 mod selector;
 mod service;

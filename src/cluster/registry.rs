@@ -37,9 +37,10 @@ impl Registry {
         self.resources.iter().find(is_wanted)
     }
 
-    /// Every type once, whatever its versions and views.
+    /// Every type of stored objects once, whatever its versions and views.
     pub(crate) fn types(&self) -> Vec<&Arc<Resource>> {
-        let mut types: Vec<&Arc<Resource>> = self.resources.iter().collect();
+        let stored = self.resources.iter().filter(|known| !known.is_review());
+        let mut types: Vec<&Arc<Resource>> = stored.collect();
         types.dedup_by(|a, b| a.group_resource() == b.group_resource());
         types
     }

@@ -55,6 +55,11 @@ impl Resource {
         self.served_as()
     }
 
+    /// Whether its objects are questions, which are answered and not stored.
+    pub(crate) fn is_review(&self) -> bool {
+        self.group == "authorization.k8s.io"
+    }
+
     /// Whether it shows the Events of the core group under other names.
     pub(crate) fn is_event_view(&self) -> bool {
         self.group == "events.k8s.io" && self.plural == "events"

@@ -27,6 +27,7 @@ use super::{
     request::{Route, Target, route},
     resource::Resource,
     response::{self, Body},
+    review,
     selector::Selector,
     status::{self, Failure},
     view::View,
@@ -102,6 +103,9 @@ where
         content: Content::read(&headers, body).await?,
         cluster,
     };
+    if resource.is_review() {
+        return call.review(&method, target.name);
+    }
     let call = if method == Method::GET && call.change().has_old_events() {
         call.without_old_events().await?
     } else {
@@ -185,6 +189,14 @@ impl Call {
             }
             _ => Err(Failure::method_not_allowed()),
         }
+    }
+
+    fn review(&self, method: &Method, name: Option<&str>) -> Result<Response<Body>, Failure> {
+        if *method != Method::POST || name.is_some() {
+            return Err(Failure::method_not_allowed());
+        }
+        let answer = review::answer(&self.resource, self.json()?)?;
+        Ok(response::value(StatusCode::CREATED, &answer))
     }
 
     fn read(&self, name: &str) -> Result<Response<Body>, Failure> {

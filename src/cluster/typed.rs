@@ -4,6 +4,7 @@
 
 use k8s_openapi::{
     api::{
+        authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview},
         coordination::v1::Lease,
         core::v1::{ConfigMap, Event, Namespace, Secret, ServiceAccount},
         events,
@@ -26,6 +27,8 @@ pub(crate) fn object(resource: &GroupResource, value: &mut Value) -> Result<Vec<
         ("", "secrets") => through::<Secret>,
         ("", "serviceaccounts") => through::<ServiceAccount>,
         ("coordination.k8s.io", "leases") => through::<Lease>,
+        ("authorization.k8s.io", "selfsubjectaccessreviews") => through::<SelfSubjectAccessReview>,
+        ("authorization.k8s.io", "selfsubjectrulesreviews") => through::<SelfSubjectRulesReview>,
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             through::<CustomResourceDefinition>
         }

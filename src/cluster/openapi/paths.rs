@@ -26,6 +26,10 @@ pub(super) fn add_paths(resource: &Resource, paths: &mut Map<String, Value>) {
         json!({ "name": "name", "in": "path", "required": true, "schema": { "type": "string" } }),
     ];
     let mut collection = format!("{root}/{plural}");
+    if resource.is_review() {
+        paths.insert(collection, json!({ "post": operation(resource, "post") }));
+        return;
+    }
     if resource.is_namespaced {
         paths.insert(collection, json!({ "get": operation(resource, "list") }));
         collection = format!("{root}/namespaces/{{namespace}}/{plural}");

@@ -53,4 +53,7 @@ async fn paths_and_methods_are_answered() {
     check("GET", "/api/v1/namespaces/default/secrets/x/status", 404).await;
     check("GET", "/api/v1/namespaces/default/namespaces/x", 404).await;
     check("GET", "/apis/none/v1/things", 404).await;
+    let reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    check("GET", reviews, 405).await;
+    check("POST", &format!("{reviews}/x"), 405).await;
 }

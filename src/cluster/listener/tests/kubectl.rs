@@ -441,6 +441,9 @@ async fn what_is_served_is_listed_and_explained() {
     );
     let text = desk.ok("explain secret.data").await;
     assert!(text.contains("FIELD: data <map[string]string>"), "{text}");
+    assert_eq!(desk.ok("auth can-i create secrets").await, "yes\n");
+    let rules = words(&desk.ok("auth can-i --list").await);
+    assert!(rules.contains(&"*.* [] [] [*]".to_owned()), "{rules:?}");
     let text = desk.ok("version").await;
     assert!(text.contains("Server Version: v1."), "{text}");
     desk.close().await;
