@@ -4,6 +4,8 @@
 
 use std::{error::Error, process::ExitCode};
 
+use kube::core::Status;
+
 /// Says why a command failed, in one line, and gives exit code 1.
 #[expect(
     clippy::print_stderr,
@@ -44,8 +46,12 @@ fn sentence(error: &anyhow::Error) -> String {
 
 /// What one cause says; of an API server's answer only the message, not the whole object.
 fn words(cause: &(dyn Error + 'static)) -> String {
-    match cause.downcast_ref::<kube::Error>() {
-        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+    let status = match cause.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => Some(&**status),
+        _ => cause.downcast_ref::<Box<Status>>().map(|status| &**status),
+    };
+    match status {
+        Some(status) if !status.message.is_empty() => status.message.clone(),
         _ => cause.to_string(),
     }
 }
@@ -55,6 +61,13 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
+
+    #[test]
+    fn an_answer_of_the_api_server_is_quoted_once() {
+        let status = Status::failure("unknown field `x`", "BadRequest");
+        let error = anyhow!(kube::Error::Api(Box::new(status))).context("cannot load `y`");
+        assert_eq!(sentence(&error), "cannot load `y`: unknown field `x`");
+    }
 
     #[test]
     fn causes_are_joined_on_one_line_without_repetition() {

@@ -64,6 +64,8 @@ fn as_flux_has_it(mut definition: CustomResourceDefinition) -> CustomResourceDef
     let (key, value) = SUBSTITUTE;
     let annotations = definition.metadata.annotations.get_or_insert_default();
     annotations.insert(key.to_owned(), value.to_owned());
+    let names = &mut definition.spec.names;
+    names.list_kind = Some(format!("{}List", names.kind));
     for version in &mut definition.spec.versions {
         add_last_columns(version);
         let validation = version.schema.as_mut();

@@ -213,6 +213,7 @@ fn identity(group: &str, names: &Value, first_columns: &[&str]) -> Value {
 fn definitions_have_the_names_and_columns_of_flux() {
     let names = json!({
         "kind": "Receiver",
+        "listKind": "ReceiverList",
         "plural": "receivers",
         "singular": "receiver",
         "categories": ["all", "fluxcd", "fluxcd-notifications"],
@@ -222,6 +223,7 @@ fn definitions_have_the_names_and_columns_of_flux() {
 
     let names = json!({
         "kind": "GitRepository",
+        "listKind": "GitRepositoryList",
         "plural": "gitrepositories",
         "singular": "gitrepository",
         "shortNames": ["gitrepo"],
@@ -236,6 +238,7 @@ fn definitions_have_the_names_and_columns_of_flux() {
 
     let names = json!({
         "kind": "Kustomization",
+        "listKind": "KustomizationList",
         "plural": "kustomizations",
         "singular": "kustomization",
         "shortNames": ["ks"],
