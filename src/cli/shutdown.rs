@@ -19,6 +19,7 @@ where
         .context("cannot start the async runtime")?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        survive_file_limit()?;
         let stop = CancellationToken::new();
         let mut command = Box::pin(command(stop.clone()));
         tokio::select! {
@@ -31,6 +32,14 @@ where
             () = signals.next() => bail!("asked to end twice: ended before everything was done"),
         }
     })
+}
+
+/// Makes a file that reaches the limit of its size (`ulimit -f`) an error of one write, as a full disk is, not the end.
+fn survive_file_limit() -> anyhow::Result<()> {
+    // SIGXFSZ; listening replaces its action for as long as the process runs.
+    let limit = signal(SignalKind::from_raw(25)).context("cannot listen for SIGXFSZ")?;
+    drop(limit);
+    Ok(())
 }
 
 /// The signals that ask a process to end.

@@ -221,7 +221,11 @@ impl From<WriteError> for Failure {
                 "ServiceUnavailable",
                 error.to_string(),
             ),
-            WriteError::Disk(_) => Self::internal(error),
+            // What Kubernetes answers when the database behind it is full or fails.
+            WriteError::Disk(_)
+            | WriteError::Panic
+            | WriteError::Reopen(_)
+            | WriteError::Foreign => Self::internal(error),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod cli;
 mod deliver;
 mod dev;
+mod full_disk;
 mod receiver;
 mod select;
 mod support;

@@ -33,10 +33,21 @@ pub(crate) enum WriteError {
     /// The disk is full, or failed.
     #[error("the change could not be written to disk: {0}")]
     Disk(#[source] Box<redb::Error>),
+    /// The database library gave up within the write.
+    #[error("the change could not be written to disk: the database failed")]
+    Panic,
+    /// After a write that failed, the database cannot be opened again.
+    #[error("changes cannot be written to disk: {0}")]
+    Reopen(#[from] OpenError),
+    /// After a write that failed, somebody else changed the database.
+    #[error(
+        "changes cannot be written to disk: another process has written to the database; restart this one"
+    )]
+    Foreign,
 }
 
-impl<E: Into<redb::Error>> From<E> for WriteError {
-    fn from(error: E) -> Self {
+impl WriteError {
+    fn disk(error: impl Into<redb::Error>) -> Self {
         Self::Disk(Box::new(error.into()))
     }
 }
@@ -53,7 +64,10 @@ pub(super) struct Contents {
 pub(super) type Entry = (String, Option<Vec<u8>>);
 
 /// An open database, locked against other processes.
-pub(super) struct Disk(Database);
+pub(super) struct Disk {
+    database: Database,
+    path: PathBuf,
+}
 
 impl Disk {
     /// A database in memory, for tests and demonstrations.
@@ -85,9 +99,30 @@ impl Disk {
         }
     }
 
+    /// The database of a file that was made before.
+    pub(super) fn reopen(path: &Path) -> Result<(Self, Contents), OpenError> {
+        let file = open_file(path, false).map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            source,
+        });
+        open(file?, path)
+    }
+
+    /// Where the file is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes entries and the revision that they lead to, all or nothing; durable when it returns.
     pub(super) fn write(&self, revision: u64, entries: &[Entry]) -> Result<(), WriteError> {
-        let mut transaction = self.0.begin_write()?;
+        let written = catch_unwind(AssertUnwindSafe(|| self.try_write(revision, entries)));
+        written
+            .map_err(|_| WriteError::Panic)?
+            .map_err(WriteError::disk)
+    }
+
+    fn try_write(&self, revision: u64, entries: &[Entry]) -> Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         {
             let mut objects = transaction.open_table(OBJECTS)?;
@@ -174,8 +209,11 @@ fn refusal(path: &Path, error: DatabaseError) -> OpenError {
 }
 
 fn read(database: Database, path: &Path) -> Result<(Disk, Contents), OpenError> {
-    let disk = Disk(database);
-    let contents = contents(&disk.0, path).map_err(|error| match error {
+    let disk = Disk {
+        database,
+        path: path.to_owned(),
+    };
+    let contents = contents(&disk.database, path).map_err(|error| match error {
         ReadError::Database(error) => damaged(path, &error),
         ReadError::Open(error) => error,
     })?;

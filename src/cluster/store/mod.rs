@@ -20,6 +20,7 @@ pub(crate) use self::{
 use self::{
     disk::{Contents, Disk},
     log::Log,
+    writer::Writer,
 };
 use super::object::{GroupResource, Object, ObjectName};
 
@@ -28,6 +29,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod writer;
 
 /// Where the objects are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,8 +112,8 @@ pub(crate) struct Snapshot {
 
 /// All objects.
 pub(crate) struct Store {
-    /// Nothing once the store is closed. Whoever holds the lock is the only writer.
-    disk: Mutex<Option<Disk>>,
+    /// Whoever holds the lock is the only writer.
+    writer: Mutex<Writer>,
     state: RwLock<State>,
 }
 
@@ -147,7 +149,7 @@ impl Store {
         };
         let state = load(contents).map_err(|detail| disk::damaged(path, &detail))?;
         Ok(Self {
-            disk: Mutex::new(Some(disk)),
+            writer: Mutex::new(Writer::Open(disk)),
             state: RwLock::new(state),
         })
     }
@@ -230,11 +232,10 @@ impl Store {
 
     /// Starts a change; others wait until it is committed or dropped.
     pub(crate) fn begin(&self) -> Result<Transaction<'_>, WriteError> {
-        let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-        if disk.is_none() {
-            return Err(WriteError::Closed);
-        }
-        Ok(Transaction::new(self, disk, self.revision()))
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let revision = self.revision();
+        writer.make_ready(revision)?;
+        Ok(Transaction::new(self, writer, revision))
     }
 
     /// Makes a type known, so that it can be watched before it has objects.
@@ -250,7 +251,7 @@ impl Store {
 
     /// Lets go of the database and ends all watches. Reads go on, changes are refused.
     pub(crate) fn close(&self) {
-        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Writer::Closed;
         self.change(|state| {
             for collection in state.collections.values_mut() {
                 collection.latest = watch::Sender::new(0);

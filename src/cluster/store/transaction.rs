@@ -9,27 +9,23 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
-    Collection, Event, Store, WriteError,
-    disk::{Disk, Entry},
-    put,
-};
+use super::{Collection, Event, Store, WriteError, disk::Entry, put, writer::Writer};
 use crate::cluster::object::{Extent, GroupResource, Key, Object, ObjectName, head, text};
 
 /// A change that is being prepared.
 pub(crate) struct Transaction<'a> {
     store: &'a Store,
-    disk: MutexGuard<'a, Option<Disk>>,
+    writer: MutexGuard<'a, Writer>,
     revision: u64,
     changes: Vec<(GroupResource, Event)>,
     latest: HashMap<Key, Option<Arc<Object>>>,
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(store: &'a Store, disk: MutexGuard<'a, Option<Disk>>, revision: u64) -> Self {
+    pub(super) fn new(store: &'a Store, writer: MutexGuard<'a, Writer>, revision: u64) -> Self {
         Self {
             store,
-            disk,
+            writer,
             revision,
             changes: Vec::new(),
             latest: HashMap::new(),
@@ -87,7 +83,7 @@ impl<'a> Transaction<'a> {
 
     /// Makes the changes durable, calls `before_publication`, shows them to readers and watches, and forgets types.
     pub(crate) fn commit(
-        self,
+        mut self,
         before_publication: impl FnOnce(),
         gone: &[GroupResource],
     ) -> Result<(), WriteError> {
@@ -99,10 +95,12 @@ impl<'a> Transaction<'a> {
             .iter()
             .map(|(key, object)| entry(key, object.as_deref()))
             .collect();
-        self.disk
-            .as_ref()
-            .ok_or(WriteError::Closed)?
-            .write(self.revision, &entries)?;
+        let before = || {
+            let keys = self.latest.keys();
+            keys.map(|key| entry(key, self.store.object(&key.resource, &key.name).as_deref()))
+                .collect()
+        };
+        self.writer.write(self.revision, &entries, before)?;
         before_publication();
         self.store.change(|state| {
             let before = state.revision;

@@ -131,6 +131,11 @@ impl Dev {
         }
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> String {
+        self.process.id().expect("it runs").to_string()
+    }
+
     /// The first URL of the welcome that has `part` in it.
     pub(crate) fn url(&self, part: &str) -> String {
         let words = self.welcome.split_whitespace();
@@ -152,7 +157,7 @@ impl Dev {
 
     /// Sends a signal, such as `INT`, and waits for the end.
     pub(crate) async fn end(mut self, signal: &str) -> Option<i32> {
-        let id = self.process.id().expect("it runs").to_string();
+        let id = self.id();
         let sent = Command::new("kill")
             .args(["-s", signal, &id])
             .status()
