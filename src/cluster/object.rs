@@ -116,7 +116,7 @@ impl Object {
 
     /// Roughly the memory it takes, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.whole.len() * 3
+        size_of::<Self>() + self.whole.len() + heap(&self.value)
     }
 }
 
@@ -167,6 +167,24 @@ pub(crate) fn texts<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a str> {
         .unwrap_or_default()
 }
 
+/// Roughly the heap of a value, in bytes. Small maps weigh most, for a node of a map has room for eleven members.
+fn heap(value: &Value) -> usize {
+    const ROOM: usize = 11;
+    const NODE: usize = ROOM * (size_of::<String>() + size_of::<Value>());
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values
+            .iter()
+            .map(|value| size_of::<Value>() + heap(value))
+            .sum(),
+        Value::Object(map) => {
+            let members = map.iter().map(|(key, value)| key.len() + heap(value));
+            map.len().div_ceil(ROOM) * NODE + members.sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// The JSON members of an object without braces, `apiVersion` and `kind`.
 pub(crate) fn members(value: &Value, extent: Extent) -> Bytes {
     let is_wanted = |key: &str| match extent {
@@ -188,4 +206,28 @@ pub(crate) fn members(value: &Value, extent: Extent) -> Bytes {
         json.push_str(&value.to_string());
     }
     Bytes::from(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn small_maps_weigh_more_than_their_text() {
+        let object = Object::new(json!({"spec": {"ref": {"branch": "main"}}}), 1);
+        let text = object.value.to_string();
+        assert!(object.size() > 4 * 500, "{} for {text}", object.size());
+    }
+
+    #[test]
+    fn long_texts_weigh_twice_as_value_and_as_json() {
+        let object = Object::new(json!({"data": "x".repeat(100_000)}), 1);
+        assert!(
+            (200_000..203_000).contains(&object.size()),
+            "{}",
+            object.size()
+        );
+    }
 }

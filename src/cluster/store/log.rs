@@ -10,7 +10,8 @@ use std::{
 use crate::cluster::object::{Object, ObjectName};
 
 const MOST_EVENTS: usize = 2048;
-const MOST_BYTES: usize = 8 << 20;
+/// The most memory that one type's changes may take; about 700 changes of a small object.
+const MOST_BYTES: usize = 4 << 20;
 
 /// One change of one object.
 pub(crate) struct Event {
