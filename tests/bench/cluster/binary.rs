@@ -10,11 +10,11 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use hookgate::api::receiver::Receiver;
+use hookgate::api::{annotations::REQUESTED_AT, git_repository::GitRepository, receiver::Receiver};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Config,
-    api::PostParams,
+    api::{Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::wait::await_condition,
 };
@@ -27,6 +27,7 @@ use crate::{
 
 const DEMOS: usize = 10;
 const RECEIVERS: usize = 100;
+const CHANGES: usize = 3000;
 
 /// Runs the demonstration several times and prints what it says of itself.
 pub(crate) fn demo(out: &mut impl std::io::Write) -> anyhow::Result<()> {
@@ -63,12 +64,17 @@ pub(crate) async fn dev(out: &mut impl std::io::Write) -> anyhow::Result<()> {
     let kubeconfig = Kubeconfig::read_from(data.join("kubeconfig"))?;
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-    create(&Client::try_from(config)?).await?;
+    let client = Client::try_from(config)?;
+    create(&client).await?;
     report(
         out,
         &format!("and {RECEIVERS} Receivers more, each with a Secret and a path"),
         &id,
     )?;
+    change(&client).await?;
+    let what =
+        format!("after {CHANGES} changes of one source, which watches can follow for a while");
+    report(out, &what, &id)?;
     dev.process.kill()?;
     dev.process.wait()?;
     let mut dev = Dev::start(folder.path(), &data)?;
@@ -127,6 +133,19 @@ async fn create(client: &Client) -> anyhow::Result<()> {
             status.is_some_and(|status| status.webhook_path.is_some())
         };
         await_condition(receivers.clone(), &format!("measured-{number}"), has_path).await?;
+    }
+    Ok(())
+}
+
+/// Changes the source that the Receivers name as often as many deliveries would.
+async fn change(client: &Client) -> anyhow::Result<()> {
+    let sources: Api<GitRepository> = Api::default_namespaced(client.clone());
+    for number in 0..CHANGES {
+        let patch = json!({"metadata": {"annotations": {REQUESTED_AT: number.to_string()}}});
+        let patch = Patch::Merge(patch);
+        sources
+            .patch("podinfo", &PatchParams::default(), &patch)
+            .await?;
     }
     Ok(())
 }

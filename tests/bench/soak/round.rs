@@ -31,6 +31,8 @@ use crate::{
 const FRESH: u64 = 16;
 /// One round of so many ends before the process serves, or about then.
 const EARLY: u64 = 8;
+/// The same of the rounds with an empty directory, in which the database is made.
+const EARLY_WHEN_FRESH: u64 = 2;
 /// How long after its start a process is killed, at most, in an early round.
 const EARLY_KILL: Duration = Duration::from_millis(60);
 /// How long after writing begins a process is killed, at most.
@@ -71,10 +73,13 @@ impl Course {
 
     /// Runs one round; fails with what was found.
     pub(crate) fn round(&mut self) -> Result<(), String> {
-        if self.random.below(FRESH) == 0 {
+        let is_fresh = self.random.below(FRESH) == 0;
+        if is_fresh {
             self.begin_anew()?;
         }
-        let said = self.run_and_kill()?;
+        let early = if is_fresh { EARLY_WHEN_FRESH } else { EARLY };
+        let is_early = self.random.below(early) == 0;
+        let said = self.run_and_kill(is_early)?;
         self.judge.hear(&journal::read(&said)?)?;
         let seen = self.runtime.block_on(look(self.folder.path()))?;
         self.judge.see(seen)
@@ -93,9 +98,8 @@ impl Course {
         Ok(())
     }
 
-    /// Starts the writing process, kills it, and returns what it said.
-    fn run_and_kill(&mut self) -> Result<String, String> {
-        let is_early = self.random.below(EARLY) == 0;
+    /// Starts the writing process, kills it around its start or while it writes, and returns what it said.
+    fn run_and_kill(&mut self, is_early: bool) -> Result<String, String> {
         let seed = self.random.number().to_string();
         let most = if is_early { EARLY_KILL } else { KILL };
         let delay = self.random.shorter_than(most);
