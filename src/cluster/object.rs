@@ -89,6 +89,17 @@ impl Object {
             "resourceVersion".to_owned(),
             Value::String(revision.to_string()),
         );
+        Self::of(value, revision)
+    }
+
+    /// The same object without a version, as a dry run shows what it did not store.
+    pub(crate) fn unstored(&self) -> Self {
+        let mut value = self.value.clone();
+        metadata_mut(&mut value).remove("resourceVersion");
+        Self::of(value, self.revision)
+    }
+
+    fn of(value: Value, revision: u64) -> Self {
         let whole = members(&value, Extent::Whole);
         Self {
             value,

@@ -2,7 +2,7 @@
 //!
 //! Pure; selectors stay text here, for what they may name depends on the type.
 
-use super::{status::Failure, table::Include};
+use super::{schema::FieldError, status::Failure, table::Include};
 
 /// What to do about fields that the type does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,17 +66,47 @@ pub(crate) fn parse(query: &str) -> Result<Options, Failure> {
     {
         set(&mut options, &name, &value)?;
     }
-    if options.continuation.is_some() && options.revision_match.is_some() {
-        return Err(Failure::bad_request(
-            "resourceVersionMatch is forbidden when continue is given",
-        ));
+    let errors = wrong_combinations(&options, query);
+    if errors.is_empty() {
+        Ok(options)
+    } else {
+        Err(Failure::wrong_options("ListOptions", &errors))
     }
-    if options.revision_match == Some(RevisionMatch::Exact) && options.revision.is_none() {
-        return Err(Failure::bad_request(
-            "resourceVersionMatch Exact is forbidden without a resourceVersion other than 0",
-        ));
+}
+
+/// What may not be asked for together (Kubernetes: `ValidateListOptions`).
+fn wrong_combinations(options: &Options, query: &str) -> Vec<FieldError> {
+    let matching = |detail: &str| {
+        let detail = format!("resourceVersionMatch {detail}");
+        FieldError::forbidden("resourceVersionMatch", detail)
+    };
+    let initial_events = |detail: &str| {
+        let detail = format!("sendInitialEvents {detail}");
+        FieldError::forbidden("sendInitialEvents", detail)
+    };
+    let mut revisions = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, value)| name == "resourceVersion" && !value.is_empty());
+    match (options.revision_match, options.initial_events) {
+        (_, Some(_)) if !options.watch => vec![initial_events("is forbidden for list")],
+        (Some(RevisionMatch::NotOlderThan), Some(_)) => vec![],
+        (_, Some(_)) => vec![FieldError::forbidden(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )],
+        (Some(_), _) if options.watch => vec![matching(
+            "is forbidden for watch unless sendInitialEvents is provided",
+        )],
+        (Some(_), _) if options.continuation.is_some() => {
+            vec![matching("is forbidden when continue is provided")]
+        }
+        (Some(_), _) if revisions.next().is_none() => {
+            vec![matching("is forbidden unless resourceVersion is provided")]
+        }
+        (Some(RevisionMatch::Exact), _) if options.revision.is_none() => {
+            vec![matching("\"exact\" is forbidden for resourceVersion \"0\"")]
+        }
+        _ => vec![],
     }
-    Ok(options)
 }
 
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), Failure> {
@@ -125,11 +155,11 @@ fn revision_match(value: &str) -> Result<RevisionMatch, Failure> {
     match value {
         "NotOlderThan" => Ok(RevisionMatch::NotOlderThan),
         "Exact" => Ok(RevisionMatch::Exact),
-        _ => Err(unsupported(
-            "resourceVersionMatch",
-            value,
-            "\"NotOlderThan\", \"Exact\"",
-        )),
+        _ => {
+            let known = ["Exact", "NotOlderThan", ""];
+            let error = FieldError::not_supported("resourceVersionMatch", &value.into(), &known);
+            Err(Failure::wrong_options("ListOptions", &[error]))
+        }
     }
 }
 
@@ -183,8 +213,12 @@ mod tests {
         for query in [
             "continue=x&resourceVersionMatch=Exact&resourceVersion=1",
             "resourceVersionMatch=Exact",
+            "resourceVersionMatch=Exact&resourceVersion=0",
+            "watch=1&resourceVersionMatch=NotOlderThan&resourceVersion=1",
+            "watch=1&sendInitialEvents=true",
+            "sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
         ] {
-            assert_eq!(parse(query).unwrap_err().code, 400, "{query}");
+            assert_eq!(parse(query).unwrap_err().code, 422, "{query}");
         }
         assert!(parse("resourceVersionMatch=NotOlderThan&sendInitialEvents=true&watch=1").is_ok());
     }

@@ -144,7 +144,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> &'a str {
 impl Call {
     async fn one(mut self, method: &Method, name: String) -> Result<Response<Body>, Failure> {
         match *method {
-            Method::GET if self.options.watch => self.watch(Some(&name)),
             Method::GET => self.read(&name),
             Method::PUT => {
                 self.write(move |write, call| write.replace(&name, call.json()?))
@@ -169,7 +168,7 @@ impl Call {
 
     async fn many(mut self, method: &Method) -> Result<Response<Body>, Failure> {
         match *method {
-            Method::GET if self.options.watch => self.watch(None),
+            Method::GET if self.options.watch => self.watch(),
             Method::GET => {
                 let selector = self.selector()?;
                 let view = self.view();
@@ -209,13 +208,9 @@ impl Call {
         Ok(response::json(StatusCode::OK, self.view().object(&object)))
     }
 
-    fn watch(self, name: Option<&str>) -> Result<Response<Body>, Failure> {
-        let selector = self.selector()?;
+    fn watch(self) -> Result<Response<Body>, Failure> {
         let subject = Subject {
-            selector: match name {
-                Some(name) => selector.named(name),
-                None => selector,
-            },
+            selector: self.selector()?,
             view: self.view(),
             namespace: self.namespace,
         };

@@ -79,6 +79,23 @@ impl Failure {
     /// 422: the object is wrong in these fields.
     pub(crate) fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
         let kind = GroupResource::new(&resource.group, &resource.kind);
+        Self::wrong(&kind, name, errors)
+    }
+
+    /// 422: the object is replaced without saying which version of it; it is named by its plural, as in Kubernetes.
+    pub(crate) fn unconditional(resource: &GroupResource, name: &str) -> Self {
+        let detail = "must be specified for an update";
+        let mut error = FieldError::invalid("metadata.resourceVersion", &Value::Null, detail);
+        error.value = Some("0x0".to_owned());
+        Self::wrong(resource, name, &[error])
+    }
+
+    /// 422: the options of a request, such as `ListOptions`, are wrong in these fields.
+    pub(crate) fn wrong_options(kind: &str, errors: &[FieldError]) -> Self {
+        Self::wrong(&GroupResource::new("meta.k8s.io", kind), "", errors)
+    }
+
+    fn wrong(kind: &GroupResource, name: &str, errors: &[FieldError]) -> Self {
         let words: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let words = match words.as_slice() {
             [error] => error.clone(),
@@ -89,7 +106,7 @@ impl Failure {
             StatusCode::UNPROCESSABLE_ENTITY,
             "Invalid",
             message,
-            &kind,
+            kind,
             name,
         );
         let causes = errors

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     accept::Form,
     kinds::event_view,
-    object::{Extent, Object, head, members},
+    object::{Extent, Object, as_map, head, members},
     resource::{Origin, Resource},
     table::{Columns, Include},
 };
@@ -23,8 +23,15 @@ pub(crate) struct View {
 }
 
 enum Shape {
-    Objects { extent: Extent, head: Bytes },
-    Table { columns: Columns, include: Include },
+    Objects {
+        extent: Extent,
+        head: Bytes,
+    },
+    Table {
+        columns: Columns,
+        include: Include,
+        are_columns_told: bool,
+    },
 }
 
 impl View {
@@ -34,6 +41,7 @@ impl View {
             Form::Table => Shape::Table {
                 columns: Columns::of(&resource),
                 include,
+                are_columns_told: false,
             },
             Form::Objects(extent) => {
                 let head = match extent {
@@ -54,6 +62,16 @@ impl View {
         &self.resource
     }
 
+    /// Leaves the columns out of further tables, for a watch tells them once.
+    pub(crate) fn columns_are_told(&mut self) {
+        if let Shape::Table {
+            are_columns_told, ..
+        } = &mut self.shape
+        {
+            *are_columns_told = true;
+        }
+    }
+
     /// One object, in chunks that are shared between clients where they can be.
     pub(crate) fn chunks(&self, object: &Object) -> Vec<Bytes> {
         match &self.shape {
@@ -62,9 +80,17 @@ impl View {
                 self.members(object, *extent),
                 Bytes::from_static(b"}"),
             ],
-            Shape::Table { columns, include } => {
+            Shape::Table {
+                columns,
+                include,
+                are_columns_told,
+            } => {
                 let metadata = json!({"resourceVersion": object.revision.to_string()});
-                let table = columns.table([&object.value], &metadata, *include, Timestamp::now());
+                let mut table =
+                    columns.table([&object.value], &metadata, *include, Timestamp::now());
+                if *are_columns_told {
+                    as_map(&mut table).insert("columnDefinitions".to_owned(), Value::Null);
+                }
                 vec![table.to_string().into()]
             }
         }
@@ -88,7 +114,9 @@ impl View {
     pub(crate) fn list(&self, metadata: &Value, objects: &[Arc<Object>]) -> Bytes {
         match &self.shape {
             Shape::Objects { extent, head } => self.items(*extent, head, metadata, objects),
-            Shape::Table { columns, include } => {
+            Shape::Table {
+                columns, include, ..
+            } => {
                 let values = objects.iter().map(|object| &object.value);
                 columns
                     .table(values, metadata, *include, Timestamp::now())

@@ -208,13 +208,14 @@ impl Cursor {
         }
     }
 
-    fn chunks(&self, line: &Line) -> Vec<Bytes> {
-        let bookmark =
-            |metadata: &Value| vec![frame("BOOKMARK", &self.subject.view.bare(metadata))];
+    fn chunks(&mut self, line: &Line) -> Vec<Bytes> {
+        let view = &mut self.subject.view;
+        let bookmark = |metadata: &Value| vec![frame("BOOKMARK", &view.bare(metadata))];
         match line {
             Line::Object(kind, object) => {
                 let mut chunks = vec![format!("{{\"type\":\"{kind}\",\"object\":").into()];
-                chunks.extend(self.subject.view.chunks(object));
+                chunks.extend(view.chunks(object));
+                view.columns_are_told();
                 chunks.push(Bytes::from_static(b"}\n"));
                 chunks
             }

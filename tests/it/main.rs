@@ -3,6 +3,7 @@
 //! What pure functions do is tested beside them; here it is what a user can see.
 
 mod cli;
+mod cluster;
 mod deliver;
 mod dev;
 mod full_disk;

@@ -14,8 +14,7 @@ use crate::cluster::{
 const MOST_DATA: i64 = 1 << 20;
 /// The most bytes of a key.
 const MOST_KEY: usize = 253;
-const KEY_RULE: &str =
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'";
+const KEY_RULE: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 const IMMUTABLE: &str = "field is immutable when `immutable` is set";
 
 /// Moves `stringData` into `data` and fills in the type.

@@ -48,7 +48,7 @@ impl Patch {
             "application/apply-patch+yaml" => Err(Failure::unsupported_media_type(
                 "server-side apply is not supported by this control plane; use client-side apply or a merge patch",
             )),
-            other => Err(unsupported(resource, other)),
+            _ => Err(unsupported(resource)),
         }
     }
 
@@ -65,11 +65,11 @@ impl Patch {
     }
 }
 
-fn unsupported(resource: &Resource, content_type: &str) -> Failure {
+fn unsupported(resource: &Resource) -> Failure {
     let mut known = vec![JSON, MERGE];
     known.extend(matches!(resource.origin, Origin::BuiltIn).then_some(STRATEGIC));
     let message = format!(
-        "the body of the request was in an unknown format: {content_type:?}; accepted media types include: {}",
+        "the body of the request was in an unknown format - accepted media types include: {}",
         known.join(", ")
     );
     Failure::unsupported_media_type(message)

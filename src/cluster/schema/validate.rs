@@ -108,6 +108,12 @@ fn check_fields(
             findings.push(FieldError::required(child(path, name), ""));
         }
     }
+    for name in ["apiVersion", "kind"] {
+        let is_named = fields.get(name).is_some_and(|value| value != "");
+        if node.embedded && !is_named {
+            findings.push(FieldError::required(child(path, name), "must not be empty"));
+        }
+    }
     for (name, value) in fields {
         if let Some(of_field) = node.field(name) {
             let before = old.and_then(|old| old.get(name));

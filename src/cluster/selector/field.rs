@@ -39,16 +39,6 @@ impl FieldSelector {
             .map(Self)
     }
 
-    /// Adds the condition that the object has this name.
-    pub(super) fn require_name(&mut self, name: &str) {
-        let path = vec!["metadata".to_owned(), "name".to_owned()];
-        self.0.push(Requirement {
-            path,
-            value: name.to_owned(),
-            is_equal: true,
-        });
-    }
-
     /// Whether it takes every object.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -32,12 +32,6 @@ impl Selector {
         Ok(Self { labels, fields })
     }
 
-    /// Adds the condition that the object has this name.
-    pub(crate) fn named(mut self, name: &str) -> Self {
-        self.fields.require_name(name);
-        self
-    }
-
     /// Whether it takes every object.
     pub(crate) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Part, Write, Written, metadata, removal::is_free};
 use crate::cluster::{
@@ -24,27 +24,24 @@ impl Write<'_> {
             .unwrap_or_default()
             .is_empty();
         if is_unconditional && !self.may_be_unconditional() {
-            let error = FieldError::invalid(
-                "metadata.resourceVersion",
-                &json!(0),
-                "must be specified for an update",
-            );
-            return Err(Failure::invalid(self.resource, name, &[error]));
+            let resource = self.resource.group_resource();
+            return Err(Failure::unconditional(&resource, name));
         }
         self.update(name, |_| Ok(value))
     }
 
     /// Changes an object by a patch.
     pub(crate) fn patch(self, name: &str, patch: &Patch) -> Result<Written, Failure> {
-        let api_version = self.resource.api_version();
+        let resource = self.resource;
         let is_event_view = self.resource.is_event_view();
         self.update(name, |live| {
             let mut value = live.clone();
             if is_event_view {
                 event_view::show(&mut value);
             }
-            as_map(&mut value).insert("apiVersion".to_owned(), api_version.into());
+            as_map(&mut value).insert("apiVersion".to_owned(), resource.api_version().into());
             patch.apply(&mut value)?;
+            same_uid(&value, live).map_err(|error| Failure::invalid(resource, name, &[error]))?;
             Ok(value)
         })
     }
@@ -128,6 +125,19 @@ impl Write<'_> {
             "leases" | "customresourcedefinitions"
         );
         matches!(self.resource.origin, Origin::BuiltIn) && !is_counted
+    }
+}
+
+fn same_uid(value: &Value, live: &Value) -> Result<(), FieldError> {
+    let uid = text(value, &["metadata", "uid"]).filter(|uid| !uid.is_empty());
+    let live_uid = text(live, &["metadata", "uid"]);
+    match uid.filter(|_| uid != live_uid) {
+        Some(uid) => Err(FieldError::invalid(
+            "metadata.uid",
+            &uid.into(),
+            "field is immutable",
+        )),
+        None => Ok(()),
     }
 }
 

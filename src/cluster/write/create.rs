@@ -2,6 +2,8 @@
 //!
 //! An object that exists is never changed by it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Part, Write, Written, metadata};
@@ -43,7 +45,10 @@ impl Write<'_> {
         }
         self.define(&mut value, None)?;
         self.forget_old_events(&mut transaction);
-        let object = transaction.put(&key, value);
+        let mut object = transaction.put(&key, value);
+        if self.options.is_dry_run {
+            object = Arc::new(object.unstored());
+        }
         let warnings = self.commit(transaction)?;
         Ok(Written { object, warnings })
     }

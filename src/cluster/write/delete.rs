@@ -123,18 +123,24 @@ fn check(key: &Key, live: &Value, preconditions: &Preconditions) -> Result<(), F
         ));
     }
     let fields = [
-        ("UID", "uid", &preconditions.uid),
+        (
+            "UID",
+            "uid",
+            "deleted and then recreated",
+            &preconditions.uid,
+        ),
         (
             "ResourceVersion",
             "resourceVersion",
+            "modified",
             &preconditions.resource_version,
         ),
     ];
-    for (label, field, wanted) in fields {
+    for (label, field, became, wanted) in fields {
         let found = text(live, &["metadata", field]).unwrap_or_default();
         if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != found) {
             let detail = format!(
-                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {found}"
+                "the {label} in the precondition ({wanted}) does not match the {label} in record ({found}). The object might have been {became}"
             );
             return Err(Failure::conflict(&key.resource, name, &detail));
         }

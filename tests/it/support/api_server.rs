@@ -24,6 +24,9 @@ use super::say;
 /// How long the API server may take to answer; a busy machine needs most of it.
 const START_DEADLINE: Duration = Duration::from_mins(2);
 
+/// The name of the kubeconfig in the server's folder.
+const KUBECONFIG: &str = "kubeconfig";
+
 /// Starts etcd and the API server, waits until its own standard input ends, and takes them down again.
 ///
 /// The other end of that input belongs to the test process, and the system closes it even when that is killed.
@@ -85,6 +88,12 @@ pub(crate) async fn client() -> Option<Client> {
             .await
             .expect("the certificate is there by now"),
     )
+}
+
+/// The kubeconfig of the API server, once it has answered.
+pub(crate) fn kubeconfig() -> Option<PathBuf> {
+    let server = SERVER.get()?.as_ref()?;
+    Some(server.folder.join(KUBECONFIG))
 }
 
 #[expect(
@@ -159,6 +168,10 @@ impl Server {
             certificate.display(),
             self.token
         );
+        let path = self.folder.join(KUBECONFIG);
+        if !path.exists() {
+            write(&self.folder, KUBECONFIG, &kubeconfig);
+        }
         let kubeconfig = Kubeconfig::from_yaml(&kubeconfig).expect("a kubeconfig");
         let config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;

@@ -2,6 +2,8 @@
 //!
 //! The embedded ones differ in where objects are kept and how they are reached; the last one is not ours at all.
 
+use std::path::PathBuf;
+
 use hookgate::{
     cli::install,
     cluster::{Embedded, Listener, Options, Storage},
@@ -55,15 +57,35 @@ struct Door {
 impl Running {
     /// Starts a back end with the definitions installed; nothing where it cannot be had.
     pub(crate) async fn start(back_end: BackEnd) -> Option<Self> {
+        let running = Self::open(back_end).await?;
+        if let Self::Embedded(control) = &running {
+            install::crds(&control.client)
+                .await
+                .expect("the definitions can be installed");
+        }
+        Some(running)
+    }
+
+    /// Starts a back end as it comes; nothing where it cannot be had.
+    pub(crate) async fn open(back_end: BackEnd) -> Option<Self> {
         if back_end == BackEnd::ApiServer {
             return api_server::client().await.map(Self::ApiServer);
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let control = Control::open(back_end, folder).await;
-        install::crds(&control.client)
-            .await
-            .expect("the definitions can be installed");
         Some(Self::Embedded(Box::new(control)))
+    }
+
+    #[expect(dead_code, reason = "for the steps of kubectl, which come next")]
+    /// The kubeconfig that leads here, where something listens.
+    pub(crate) fn kubeconfig(&self) -> Option<PathBuf> {
+        match self {
+            Self::Embedded(control) => {
+                let door = control.door.as_ref();
+                door.map(|_| control.folder.path().join("kubeconfig"))
+            }
+            Self::ApiServer(_) => api_server::kubeconfig(),
+        }
     }
 
     /// The client that everything uses.
