@@ -116,7 +116,11 @@ impl Write<'_> {
             transaction.remove(key);
             return Arc::new(Object::new(value, live.revision));
         }
-        transaction.put(key, value)
+        let object = transaction.put(key, value);
+        if self.options.is_dry_run {
+            return Arc::new(Object::new(object.value.clone(), live.revision));
+        }
+        object
     }
 
     fn may_be_unconditional(&self) -> bool {

@@ -196,6 +196,7 @@ on_every_cluster! {
         let path = cluster.widgets_path("/a?dryRun=All");
         let patched = cluster.patch(&path, MERGE, &json!({"spec": {"size": 2}})).await.expect(200);
         assert_eq!(patched.body["spec"]["size"], 2);
+        assert_eq!(patched.revision(), revision(&kept), "nothing was stored");
         let refused = cluster.patch(&path, MERGE, &json!({"spec": {"size": 0}})).await;
         assert_eq!(refused.refusal(), (422, "Invalid"));
         cluster.delete(&path, &Value::Null).await.expect(200);
