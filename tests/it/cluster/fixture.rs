@@ -141,11 +141,11 @@ impl Cluster {
 
     /// `GET`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.get_as(path, JSON).await
+        self.read_as(path, JSON).await
     }
 
     /// `GET` of a form, as `Accept` says it.
-    pub(crate) async fn get_as(&self, path: &str, accept: &str) -> Answer {
+    pub(crate) async fn read_as(&self, path: &str, accept: &str) -> Answer {
         let request = Request::get(path).header("Accept", accept);
         self.request(request.body(Body::empty()).expect("a request"))
             .await

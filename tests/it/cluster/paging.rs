@@ -160,19 +160,19 @@ on_every_cluster! {
         let widget = cluster.widget("a", &json!({"size": 1})).await;
         let one: PartialObjectMeta<kube::core::DynamicObject> = cluster.widgets().get_metadata("a").await.expect("metadata");
         assert_eq!(one.metadata.uid, widget.metadata.uid);
-        let raw = cluster.get_as(&cluster.widgets_path("/a"), METADATA).await.expect(200);
+        let raw = cluster.read_as(&cluster.widgets_path("/a"), METADATA).await.expect(200);
         assert_eq!((raw.text("/kind"), raw.text("/apiVersion")), ("PartialObjectMetadata", "meta.k8s.io/v1"));
         assert_eq!(raw.body["spec"], Value::Null);
         let list = cluster.widgets().list_metadata(&ListParams::default()).await.expect("metadata");
         assert_eq!(list.items.len(), 1);
-        let raw = cluster.get_as(&cluster.widgets_path(""), METADATA_LIST).await.expect(200);
+        let raw = cluster.read_as(&cluster.widgets_path(""), METADATA_LIST).await.expect(200);
         assert_eq!(raw.text("/kind"), "PartialObjectMetadataList");
         assert_eq!(raw.text("/items/0/kind"), "PartialObjectMetadata");
     }
 
     async fn tables_have_the_columns_of_the_definition(cluster) {
         cluster.widget("a", &json!({"size": 7, "color": "blue"})).await;
-        let table = cluster.get_as(&cluster.widgets_path(""), TABLE).await.expect(200);
+        let table = cluster.read_as(&cluster.widgets_path(""), TABLE).await.expect(200);
         assert_eq!((table.text("/kind"), table.text("/apiVersion")), ("Table", "meta.k8s.io/v1"));
         let columns: Vec<Value> = table.body["columnDefinitions"].as_array().expect("columns").iter()
             .map(|column| json!([column["name"], column["type"], column["format"], column["priority"]])).collect();
@@ -183,11 +183,11 @@ on_every_cluster! {
         let cells = &table.body["rows"][0]["cells"];
         assert_eq!((&cells[0], &cells[1], &cells[2], &cells[3]), (&json!("a"), &json!(7), &Value::Null, &json!("blue")));
         assert_eq!(table.body["rows"][0]["object"]["kind"], "PartialObjectMetadata");
-        let bare = cluster.get_as(&cluster.widgets_path("/a?includeObject=None"), TABLE).await.expect(200);
+        let bare = cluster.read_as(&cluster.widgets_path("/a?includeObject=None"), TABLE).await.expect(200);
         assert_eq!(bare.body["rows"][0]["object"], Value::Null);
-        let whole = cluster.get_as(&cluster.widgets_path("/a?includeObject=Object"), TABLE).await.expect(200);
+        let whole = cluster.read_as(&cluster.widgets_path("/a?includeObject=Object"), TABLE).await.expect(200);
         assert_eq!(whole.text("/rows/0/object/kind"), "Widget");
-        let either = cluster.get_as(&cluster.widgets_path("/a"), &format!("{TABLE},application/json")).await.expect(200);
+        let either = cluster.read_as(&cluster.widgets_path("/a"), &format!("{TABLE},application/json")).await.expect(200);
         assert_eq!(either.text("/kind"), "Table");
     }
 
@@ -201,7 +201,7 @@ on_every_cluster! {
             (format!("{secrets}/s"), json!(["Name", "Type", "Data", "Age"]), json!(["s", "Opaque", 2])),
             (namespace, json!(["Name", "Status", "Age"]), json!([cluster.namespace(), "Active"])),
         ] {
-            let table = cluster.get_as(&path, TABLE).await.expect(200);
+            let table = cluster.read_as(&path, TABLE).await.expect(200);
             let names: Vec<&Value> = table.body["columnDefinitions"].as_array().expect("columns").iter().map(|column| &column["name"]).collect();
             assert_eq!(json!(names), columns);
             let shown = table.body["rows"][0]["cells"].as_array().expect("cells");
@@ -211,7 +211,7 @@ on_every_cluster! {
 
     async fn a_form_that_is_not_there_is_not_acceptable(cluster) {
         cluster.config("a", "1").await;
-        let answer = cluster.get_as(&cluster.configs_path("/a"), "text/html").await;
+        let answer = cluster.read_as(&cluster.configs_path("/a"), "text/html").await;
         assert_eq!(answer.refusal(), (406, "NotAcceptable"));
     }
 }

@@ -52,7 +52,7 @@ impl Capability {
             Self::StreamingLists => streams_lists(cluster).await,
             Self::AggregatedDiscovery => {
                 let accept = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList";
-                let answer = cluster.get_as("/apis", accept).await;
+                let answer = cluster.read_as("/apis", accept).await;
                 answer.text("/kind") == "APIGroupDiscoveryList"
             }
             Self::OpenApiV3 => cluster.get("/openapi/v3").await.status == 200,
