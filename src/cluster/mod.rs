@@ -37,7 +37,6 @@ mod write;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::StatusCode;
 use serde_json::json;
 
 use self::{
@@ -125,27 +124,19 @@ impl Cluster {
         }
     }
 
-    /// Makes the initial namespaces; those that exist already are left as they are.
+    /// Makes the initial namespaces in one change; those that exist already are left as they are.
     fn create_namespaces(&self) -> Result<(), OpenError> {
         let options = RequestOptions::default();
         let registry = self.registry.load();
-        let namespaces = registry.find("", "v1", "namespaces");
-        for (resource, name) in namespaces
-            .into_iter()
-            .flat_map(|known| namespace::INITIAL.map(|name| (known, name)))
-        {
-            let write = Write::new(self, resource, "", Part::Main, &options);
-            match write.create(json!({"metadata": {"name": name}})) {
-                Err(failure) if failure.code != StatusCode::CONFLICT => {
-                    return Err(OpenError::Namespace {
-                        name,
-                        detail: failure.message,
-                    });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let Some(resource) = registry.find("", "v1", "namespaces") else {
+            return Ok(());
+        };
+        let namespaces = namespace::INITIAL.map(|name| json!({"metadata": {"name": name}}));
+        Write::new(self, resource, "", Part::Main, &options)
+            .create_missing(namespaces)
+            .map_err(|failure| OpenError::Namespaces {
+                detail: failure.message,
+            })
     }
 
     /// Serves these versions of a defined type from now on; none ends it.

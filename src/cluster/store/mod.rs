@@ -89,11 +89,9 @@ pub enum OpenError {
         /// What is wrong with it.
         detail: String,
     },
-    /// A namespace that is always there cannot be stored.
-    #[error("cannot create the namespace `{name}` in the database: {detail}")]
-    Namespace {
-        /// The namespace.
-        name: &'static str,
+    /// The namespaces that are always there cannot be stored.
+    #[error("cannot create the initial namespaces in the database: {detail}")]
+    Namespaces {
         /// What went wrong.
         detail: String,
     },

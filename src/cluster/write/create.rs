@@ -11,7 +11,7 @@ use crate::cluster::{
     builtin,
     kinds::namespace,
     names,
-    object::{Key, ObjectName, as_map, metadata_mut, text},
+    object::{Key, Object, ObjectName, as_map, metadata_mut, text},
     resource::Origin,
     schema::FieldError,
     status::Failure,
@@ -20,7 +20,38 @@ use crate::cluster::{
 
 impl Write<'_> {
     /// Creates an object.
-    pub(crate) fn create(mut self, mut value: Value) -> Result<Written, Failure> {
+    pub(crate) fn create(mut self, value: Value) -> Result<Written, Failure> {
+        let (key, value) = self.prepare(value)?;
+        let mut transaction = self.cluster.store.begin()?;
+        let mut object = self.place(&mut transaction, &key, value)?;
+        if self.options.is_dry_run {
+            object = Arc::new(object.unstored());
+        }
+        let warnings = self.commit(transaction)?;
+        Ok(Written { object, warnings })
+    }
+
+    /// Creates those of several objects that do not exist, in one change.
+    pub(crate) fn create_missing(
+        mut self,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<(), Failure> {
+        let prepared: Result<Vec<_>, _> = values
+            .into_iter()
+            .map(|value| self.prepare(value))
+            .collect();
+        let mut transaction = self.cluster.store.begin()?;
+        for (key, value) in prepared? {
+            if transaction.object(&key).is_none() {
+                self.place(&mut transaction, &key, value)?;
+            }
+        }
+        self.commit(transaction)?;
+        Ok(())
+    }
+
+    /// Makes a new object complete and checks what can be checked without the others.
+    fn prepare(&mut self, mut value: Value) -> Result<(Key, Value), Failure> {
         self.identify(&mut value)?;
         self.decode(&mut value)?;
         let name = self.choose_name(&mut value)?;
@@ -37,20 +68,24 @@ impl Write<'_> {
         }
         self.fill_in(&mut value, None);
         self.validate(&value, None)?;
-        let mut transaction = self.cluster.store.begin()?;
-        let key = self.key(&name);
-        self.check_place(&transaction, &name)?;
-        if transaction.object(&key).is_some() {
-            return Err(Failure::already_exists(&key.resource, &name));
+        Ok((self.key(&name), value))
+    }
+
+    /// Adds a prepared object to a transaction, if it may be where it wants to be.
+    fn place(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        key: &Key,
+        mut value: Value,
+    ) -> Result<Arc<Object>, Failure> {
+        let name = &key.name.name;
+        self.check_place(transaction, name)?;
+        if transaction.object(key).is_some() {
+            return Err(Failure::already_exists(&key.resource, name));
         }
         self.define(&mut value, None)?;
-        self.forget_old_events(&mut transaction);
-        let mut object = transaction.put(&key, value);
-        if self.options.is_dry_run {
-            object = Arc::new(object.unstored());
-        }
-        let warnings = self.commit(transaction)?;
-        Ok(Written { object, warnings })
+        self.forget_old_events(transaction);
+        Ok(transaction.put(key, value))
     }
 
     fn choose_name(&self, value: &mut Value) -> Result<String, Failure> {
