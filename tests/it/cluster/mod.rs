@@ -15,9 +15,11 @@
 
 mod crud;
 mod fixture;
+mod kubectl;
 mod paging;
 mod patching;
 mod probe;
+mod steps;
 mod validation;
 mod watching;
 mod widgets;

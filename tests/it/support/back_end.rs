@@ -76,7 +76,6 @@ impl Running {
         Some(Self::Embedded(Box::new(control)))
     }
 
-    #[expect(dead_code, reason = "for the steps of kubectl, which come next")]
     /// The kubeconfig that leads here, where something listens.
     pub(crate) fn kubeconfig(&self) -> Option<PathBuf> {
         match self {
