@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     discovery::{self, Form, Part},
-    openapi,
+    openapi::{self, v2},
     registry::Registry,
     request::Route,
     response::{self, Body},
@@ -50,6 +50,10 @@ pub(crate) fn answer(
         },
         Route::Group(name) => discovery::group(resources, name),
         Route::Resources { group, version } => discovery::version(resources, group, version),
+        Route::OpenApiV2 if text(&header::ACCEPT).contains("openapi.spec.v2") => {
+            return Ok(response::binary(v2::PROTOBUF, v2::protobuf()));
+        }
+        Route::OpenApiV2 => Some(v2::document()),
         Route::OpenApi => Some(openapi::index(resources)),
         Route::OpenApiOf { group, version } => openapi::document(resources, group, version),
         Route::Objects(_) => None,

@@ -22,6 +22,8 @@ pub(crate) enum Route<'a> {
         /// The version.
         version: &'a str,
     },
+    /// `/openapi/v2`.
+    OpenApiV2,
     /// `/openapi/v3`.
     OpenApi,
     /// `/openapi/v3/api/VERSION` or `/openapi/v3/apis/GROUP/VERSION`.
@@ -63,6 +65,7 @@ pub(crate) fn route(path: &str) -> Option<Route<'_>> {
         ["apis", group] => Some(Route::Group(group)),
         ["api", version] => Some(Route::Resources { group: "", version }),
         ["apis", group, version] => Some(Route::Resources { group, version }),
+        ["openapi", "v2"] => Some(Route::OpenApiV2),
         ["openapi", "v3"] => Some(Route::OpenApi),
         ["openapi", "v3", "api", version] => Some(Route::OpenApiOf { group: "", version }),
         ["openapi", "v3", "apis", group, version] => Some(Route::OpenApiOf { group, version }),
@@ -172,7 +175,7 @@ mod tests {
         for path in [
             "/",
             "/metrics",
-            "/openapi/v2",
+            "/openapi/v1",
             "/apis/g/v/namespaces/n/things/x/status/more",
             "/api/v1/a/b/c/d",
         ] {

@@ -39,6 +39,15 @@ pub(crate) fn typed(content_type: &'static str, value: &Value) -> Response<Body>
     )
 }
 
+/// Answers with bytes of a content type.
+pub(crate) fn binary(content_type: &'static str, content: Vec<u8>) -> Response<Body> {
+    answer(
+        StatusCode::OK,
+        content_type,
+        Full::from(content).boxed_unsync(),
+    )
+}
+
 /// Answers with a refusal.
 pub(crate) fn failure(failure: &Failure) -> Response<Body> {
     value(failure.code, &failure.to_value())

@@ -4,6 +4,7 @@
 
 mod paths;
 mod schemas;
+pub(crate) mod v2;
 
 use std::{
     collections::BTreeSet,
