@@ -1,0 +1,260 @@
+//! Types that come, change and go with their definitions, and the rules in them.
+//!
+//! What is done to the objects of one type is in `validation.rs`.
+
+use serde_json::{Value, json};
+
+use super::{fixture::MERGE, on_every_cluster};
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
+
+on_every_cluster! {
+    async fn a_type_comes_and_goes_with_its_definition(cluster) {
+        let group = group();
+        let answer = cluster.post(DEFINITIONS, &gadgets(&group)).await.expect(201);
+        assert_eq!(answer.body["spec"]["conversion"], json!({"strategy": "None"}), "what is left out is filled in");
+        assert_eq!(answer.body["spec"]["names"]["singular"], "gadget");
+        assert_eq!(answer.body["spec"]["names"]["listKind"], "GadgetList");
+        let path = format!("{DEFINITIONS}/gadgets.{group}");
+        let is_true = |body: &Value, kind: &str| {
+            let conditions = body["status"]["conditions"].as_array();
+            conditions.into_iter().flatten().any(|condition| condition["type"] == kind && condition["status"] == "True")
+        };
+        let served = cluster.until(&path, |answer| is_true(&answer.body, "Established") && is_true(&answer.body, "NamesAccepted")).await;
+        assert_eq!(served.body["status"]["storedVersions"], json!(["v1"]));
+        assert_eq!(served.body["status"]["acceptedNames"]["kind"], "Gadget");
+        let gadgets = format!("/apis/{group}/v1/gadgets");
+        cluster.until(&gadgets, |answer| answer.status == 200).await;
+        cluster.post(&gadgets, &gadget(&group, "a", &json!({"size": 1}))).await.expect(201);
+
+        cluster.delete(&path, &Value::Null).await.expect(200);
+        cluster.until(&path, |answer| answer.status == 404).await;
+        cluster.until(&gadgets, |answer| answer.status == 404).await;
+        // The same definition again begins with nothing.
+        cluster.define(&self::gadgets(&group)).await;
+        assert_eq!(cluster.get(&gadgets).await.names(), Vec::<&str>::new());
+        cluster.delete(&path, &Value::Null).await.expect(200);
+    }
+
+    async fn types_of_the_whole_cluster_have_no_namespace(cluster) {
+        let group = group();
+        cluster.define(&gadgets(&group)).await;
+        let made = cluster.post(&format!("/apis/{group}/v1/gadgets"), &gadget(&group, "a", &json!({}))).await.expect(201);
+        assert_eq!(made.body["metadata"]["namespace"], Value::Null);
+        let wrong = format!("/apis/{group}/v1/namespaces/{}/gadgets", cluster.namespace());
+        assert_eq!(cluster.get(&wrong).await.status, 404);
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+    }
+
+    async fn a_type_is_found_by_discovery(cluster) {
+        let group = group();
+        cluster.define(&gadgets(&group)).await;
+        let found = cluster.until(&format!("/apis/{group}"), |answer| answer.status == 200).await;
+        assert_eq!(found.text("/kind"), "APIGroup");
+        assert_eq!(found.body["versions"], json!([{"groupVersion": format!("{group}/v1"), "version": "v1"}]));
+        assert_eq!(found.text("/preferredVersion/version"), "v1");
+        let groups = cluster.get("/apis").await.expect(200);
+        assert!(groups.body["groups"].as_array().expect("groups").iter().any(|known| known["name"] == group.as_str()));
+        let list = cluster.until(&format!("/apis/{group}/v1"), |answer| answer.status == 200).await;
+        let resources = list.body["resources"].as_array().expect("resources");
+        assert_eq!((list.text("/kind"), list.text("/groupVersion")), ("APIResourceList", format!("{group}/v1").as_str()));
+        let main = &resources[0];
+        assert_eq!((&main["name"], &main["singularName"], &main["namespaced"], &main["kind"]), (&json!("gadgets"), &json!("gadget"), &json!(false), &json!("Gadget")));
+        let mut verbs: Vec<&str> = main["verbs"].as_array().expect("verbs").iter().filter_map(Value::as_str).collect();
+        verbs.sort_unstable();
+        assert_eq!(verbs, ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
+        assert_eq!(resources.len(), 1, "it has no status");
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+    }
+
+    async fn built_in_types_are_found_by_discovery(cluster) {
+        let core = cluster.get("/api/v1").await.expect(200);
+        let resources = core.body["resources"].as_array().expect("resources");
+        for (name, namespaced, kind, short) in [
+            ("configmaps", true, "ConfigMap", json!(["cm"])), ("secrets", true, "Secret", Value::Null),
+            ("namespaces", false, "Namespace", json!(["ns"])), ("events", true, "Event", json!(["ev"])),
+            ("serviceaccounts", true, "ServiceAccount", json!(["sa"])),
+        ] {
+            let found = resources.iter().find(|resource| resource["name"] == name).expect(name);
+            assert_eq!((&found["namespaced"], &found["kind"], &found["shortNames"]), (&json!(namespaced), &json!(kind), &short));
+        }
+        let known = kube::discovery::Discovery::new(cluster.client()).run().await.expect("discovery");
+        assert!(known.has_group("coordination.k8s.io") && known.has_group("contract.hookgate.dev"));
+    }
+
+    #[needs(AggregatedDiscovery)]
+    async fn aggregated_discovery_finds_the_same(cluster) {
+        let known = kube::discovery::Discovery::new(cluster.client()).run_aggregated().await.expect("discovery");
+        let group = known.get("contract.hookgate.dev").expect("the group");
+        let (resource, capabilities) = group.recommended_kind("Widget").expect("the kind");
+        assert_eq!(resource.plural, "widgets");
+        assert!(capabilities.subresources.iter().any(|(sub, _)| sub.plural == "status"));
+        assert!(known.has_group("apiextensions.k8s.io"));
+    }
+
+    #[needs(OpenApiV3)]
+    async fn open_api_tells_of_every_field(cluster) {
+        let index = cluster.get("/openapi/v3").await.expect(200);
+        let address = index.body["paths"]["apis/contract.hookgate.dev/v1"]["serverRelativeURL"].as_str().expect("an address");
+        let document = cluster.get(address).await.expect(200);
+        let schemas = document.body["components"]["schemas"].as_object().expect("schemas");
+        let widget = schemas.values().find(|schema| schema["x-kubernetes-group-version-kind"][0]["kind"] == "Widget");
+        let spec = &widget.expect("the schema")["properties"]["spec"]["properties"];
+        assert_eq!((&spec["size"]["type"], &spec["size"]["description"]), (&json!("integer"), &json!("How big it is.")));
+    }
+
+    async fn a_changed_definition_counts_for_what_comes(cluster) {
+        let group = group();
+        cluster.define(&gadgets(&group)).await;
+        let gadgets = format!("/apis/{group}/v1/gadgets");
+        cluster.post(&gadgets, &gadget(&group, "a", &json!({"size": 9}))).await.expect(201);
+        let object = format!("{DEFINITIONS}/gadgets.{group}");
+        let patch = json!([
+            {"op": "add", "path": format!("{SCHEMA}/properties/spec/properties/size/maximum"), "value": 5},
+            {"op": "add", "path": format!("{SCHEMA}/properties/spec/properties/extra"), "value": {"type": "string", "default": "new"}},
+        ]);
+        cluster.patch(&object, super::fixture::JSON_PATCH, &patch).await.expect(200);
+        let tried = format!("{gadgets}?dryRun=All");
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+        let counts = async {
+            while cluster.post(&tried, &gadget(&group, "b", &json!({"size": 6}))).await.status != 422 {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(super::fixture::DEADLINE, counts).await.expect("the change counts in time");
+        let made = cluster.post(&tried, &gadget(&group, "b", &json!({"size": 5}))).await.expect(201);
+        assert_eq!(made.body["spec"], json!({"size": 5, "extra": "new"}));
+        let kept = cluster.get(&format!("{gadgets}/a")).await.expect(200);
+        assert_eq!(kept.body["spec"]["size"], 9, "what is stored stays");
+        cluster.delete(&object, &Value::Null).await.expect(200);
+    }
+
+    async fn versions_show_one_object(cluster) {
+        let group = group();
+        let mut definition = gadgets(&group);
+        let mut old = definition["spec"]["versions"][0].clone();
+        old["name"] = json!("v1alpha1");
+        old["storage"] = json!(false);
+        definition["spec"]["versions"].as_array_mut().expect("versions").push(old);
+        cluster.define(&definition).await;
+        cluster.post(&format!("/apis/{group}/v1/gadgets"), &gadget(&group, "a", &json!({"size": 1}))).await.expect(201);
+        let old = cluster.until(&format!("/apis/{group}/v1alpha1/gadgets/a"), |answer| answer.status == 200).await;
+        assert_eq!(old.text("/apiVersion"), format!("{group}/v1alpha1"));
+        assert_eq!(old.body["spec"]["size"], 1);
+        let patched = cluster.patch(&format!("/apis/{group}/v1alpha1/gadgets/a"), MERGE, &json!({"spec": {"size": 2}})).await.expect(200);
+        assert_eq!(patched.text("/apiVersion"), format!("{group}/v1alpha1"));
+        assert_eq!(cluster.get(&format!("/apis/{group}/v1/gadgets/a")).await.body["spec"]["size"], 2);
+        let listed = cluster.get(&format!("/apis/{group}")).await;
+        assert_eq!(listed.text("/preferredVersion/version"), "v1");
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+    }
+
+    async fn a_wrong_definition_is_refused(cluster) {
+        let group = group();
+        for (pointer, value, expected) in [
+            ("/metadata/name", json!("other"), r#"metadata.name: Invalid value: "other": must be spec.names.plural+"."+spec.group"#),
+            ("/spec/scope", json!("Galaxy"), r#"spec.scope: Unsupported value: "Galaxy""#),
+            ("/spec/versions/0/storage", json!(false), "must have exactly one version marked as storage version"),
+            ("/spec/versions/0/schema", Value::Null, "schema"),
+            (&format!("{SCHEMA}/type"), json!("string"), "must be object"),
+            (&format!("{SCHEMA}/properties/spec/type"), Value::Null, "properties[spec].type: Required value: must not be empty for specified object fields"),
+            (&format!("{SCHEMA}/properties/spec/properties/size"), json!({"type": "integer", "default": "x"}), "properties[spec].properties[size].default: Invalid value"),
+            (&format!("{SCHEMA}/properties/spec/properties/size"), json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true}), "uniqueItems: Forbidden: uniqueItems cannot be set to true"),
+            (&format!("{SCHEMA}/properties/spec/properties/size"), json!({"type": "string", "pattern": "("}), "pattern: Invalid value: \"(\""),
+        ] {
+            let mut definition = gadgets(&group);
+            *definition.pointer_mut(pointer).expect(pointer) = value;
+            let answer = cluster.post(DEFINITIONS, &definition).await;
+            assert_eq!(answer.refusal(), (422, "Invalid"), "{pointer}: {}", answer.body);
+            assert!(answer.message().contains(expected), "{pointer}: {}", answer.message());
+        }
+    }
+
+    #[needs(Rules)]
+    async fn rules_refuse_in_their_words(cluster) {
+        let group = group();
+        cluster.define(&ruled(&group)).await;
+        let gadgets = format!("/apis/{group}/v1/gadgets");
+        for (spec, expected) in [
+            (json!({"size": 1, "limit": 0}), r#"spec: Invalid value: "object": size is over the limit"#),
+            (json!({"size": 4}), r#"spec.size: Invalid value: "integer": failed rule: self != 4 && self != 6"#),
+        ] {
+            let answer = cluster.post(&gadgets, &gadget(&group, "x", &spec)).await;
+            assert_eq!(answer.refusal(), (422, "Invalid"), "{spec}");
+            assert_eq!(answer.message(), format!(r#"Gadget.{group} "x" is invalid: {expected}"#));
+        }
+        cluster.post(&gadgets, &gadget(&group, "x", &json!({"size": 3}))).await.expect(201);
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+    }
+
+    #[needs(Rules)]
+    async fn rules_compare_with_what_was(cluster) {
+        let group = group();
+        cluster.define(&ruled(&group)).await;
+        let gadgets = format!("/apis/{group}/v1/gadgets");
+        cluster.post(&gadgets, &gadget(&group, "a", &json!({"size": 1, "limit": 5, "kind": "b"}))).await.expect(201);
+        let path = format!("{gadgets}/a");
+        let refused = cluster.patch(&path, MERGE, &json!({"spec": {"kind": "c"}})).await;
+        assert_eq!(refused.refusal(), (422, "Invalid"));
+        assert!(refused.message().ends_with(r#"spec.kind: Invalid value: "string": kind cannot be changed"#), "{}", refused.message());
+        cluster.patch(&path, MERGE, &json!({"spec": {"size": 5}})).await.expect(200);
+        let both = cluster.patch(&path, MERGE, &json!({"spec": {"size": 6, "kind": "d"}})).await;
+        assert_eq!(both.causes().len(), 3, "{}", both.body);
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+    }
+
+    #[needs(Rules)]
+    async fn rules_that_cannot_be_read_are_refused(cluster) {
+        for rule in ["self.size +", "other.size > 1"] {
+            let mut definition = gadgets(&group());
+            definition.pointer_mut(&format!("{SCHEMA}/properties/spec")).expect("a schema")["x-kubernetes-validations"] = json!([{"rule": rule}]);
+            let answer = cluster.post(DEFINITIONS, &definition).await;
+            assert_eq!(answer.refusal(), (422, "Invalid"), "{rule}");
+            let field = "x-kubernetes-validations[0].rule: Invalid value: ";
+            assert!(answer.message().contains(field), "{rule}: {}", answer.message());
+        }
+    }
+}
+
+/// A group that no other case has.
+fn group() -> String {
+    format!("g{}.hookgate.dev", uuid::Uuid::new_v4().simple())
+}
+
+fn gadget(group: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": name}, "spec": spec})
+}
+
+/// The definition of a type of the whole cluster.
+fn gadgets(group: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("gadgets.{group}")},
+        "spec": {
+            "group": group, "scope": "Cluster", "names": {"plural": "gadgets", "kind": "Gadget"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                    "spec": {"type": "object", "properties": {
+                        "size": {"type": "integer"}, "limit": {"type": "integer"}, "kind": {"type": "string"},
+                    }},
+                }}},
+            }],
+        },
+    })
+}
+
+/// The same with rules.
+fn ruled(group: &str) -> Value {
+    let mut definition = gadgets(group);
+    let spec = definition
+        .pointer_mut(&format!("{SCHEMA}/properties/spec"))
+        .expect("a schema");
+    spec["x-kubernetes-validations"] = json!([{"rule": "!has(self.limit) || self.size <= self.limit", "message": "size is over the limit"}]);
+    spec["properties"]["size"]["x-kubernetes-validations"] =
+        json!([{"rule": "self != 4 && self != 6"}]);
+    spec["properties"]["kind"]["x-kubernetes-validations"] =
+        json!([{"rule": "self == oldSelf", "message": "kind cannot be changed"}]);
+    definition
+}
