@@ -18,7 +18,7 @@ use crate::{
         leader::{self, LeaseSettings},
     },
     telemetry::Metrics,
-    trigger::Trigger,
+    trigger::{Targets, Trigger, WatchScope},
 };
 
 /// The name of the Lease that replicas compete for.
@@ -91,6 +91,14 @@ fn receiver_options(config: &config::Serving) -> ReceiverOptions {
     }
 }
 
+/// How far the watches of targets reach.
+fn watch_scope(scope: &config::Scope) -> WatchScope {
+    match scope {
+        config::Scope::AllNamespaces => WatchScope::Cluster,
+        config::Scope::Namespace(_) => WatchScope::Namespace,
+    }
+}
+
 async fn bind(address: ListenAddr) -> Result<Listener, BindError> {
     match (Listener::bind(address.socket_addr()).await, address) {
         // IPv6 is turned off, or an IPv4 socket is in the way: the second error tells which.
@@ -107,11 +115,12 @@ impl Serving {
     pub fn start(addresses: Addresses, client: &Client, config: &config::Serving) -> Self {
         let metrics = Metrics::new();
         let table = HookTable::default();
+        let targets = Targets::new(client.clone(), table.clone(), watch_scope(&config.scope));
         let mut serving = Self {
             gateway: addresses.gateway.as_ref().map(Listener::address),
             admin: addresses.admin.iter().map(Listener::address).collect(),
             readiness: Readiness::default(),
-            trigger: Trigger::new(client.clone(), metrics.clone()),
+            trigger: Trigger::new(client.clone(), targets.clone(), metrics.clone()),
             parts: JoinSet::new(),
             stop_parts: CancellationToken::new(),
             election: TaskTracker::new(),
@@ -121,8 +130,9 @@ impl Serving {
         };
         serving.start_probes(addresses.admin, &metrics);
         let leading = serving.start_election(client, config);
-        serving.start_receivers(client, config, &table, &metrics, leading);
+        let synced = serving.start_receivers(client, config, &table, &metrics, leading);
         if let Some(listener) = addresses.gateway {
+            serving.start_targets(targets, synced);
             serving.start_gateway(listener, client, table, metrics);
         }
         serving
@@ -208,7 +218,7 @@ impl Serving {
         table: &HookTable,
         metrics: &Metrics,
         leading: watch::Receiver<bool>,
-    ) {
+    ) -> watch::Receiver<bool> {
         let gate = self.readiness.gate("receivers");
         let controller = ReceiverController::new(
             client.clone(),
@@ -217,16 +227,36 @@ impl Serving {
             leading,
             receiver_options(config),
         );
-        let mut synced = controller.synced();
+        let (synced, mut opening) = (controller.synced(), controller.synced());
         let stop = self.stop_parts.clone();
         self.parts.spawn(async move {
             let opened = async {
-                if synced.wait_for(|synced| *synced).await.is_ok() {
+                if opening.wait_for(|synced| *synced).await.is_ok() {
                     gate.open();
                 }
             };
             tokio::join!(controller.run(stop), opened);
             "receiver controller"
+        });
+        synced
+    }
+
+    /// Watches what Receivers select by labels; ready when that is known for all of them.
+    fn start_targets(&mut self, targets: Targets, mut synced: watch::Receiver<bool>) {
+        let gate = self.readiness.gate("targets");
+        let stop = self.stop_parts.clone();
+        self.parts.spawn(async move {
+            let opened = async {
+                if synced.wait_for(|synced| *synced).await.is_ok() {
+                    targets.settled().await;
+                    gate.open();
+                }
+            };
+            tokio::join!(
+                targets.clone().run(stop.clone()),
+                stop.run_until_cancelled(opened)
+            );
+            "watch of targets"
         });
     }
 

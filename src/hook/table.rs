@@ -3,13 +3,19 @@
 //! It holds what it is given; compiling Receivers and reading Secrets happens elsewhere.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::ArcSwap;
 
-use super::{Hook, path::HookPath, receiver_ref::ReceiverRef};
+use super::{
+    Hook,
+    path::HookPath,
+    receiver_ref::ReceiverRef,
+    selection::{Selector, TargetKind},
+};
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -41,8 +47,17 @@ pub struct Listing {
 }
 
 /// The paths of all Receivers; clones share one table.
-#[derive(Clone, Debug, Default)]
-pub struct HookTable(Arc<ArcSwap<Snapshot>>);
+#[derive(Clone, Default)]
+pub struct HookTable(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    snapshot: ArcSwap<Snapshot>,
+    observers: Mutex<Vec<Observer>>,
+}
+
+/// What is called after each change.
+type Observer = Box<dyn Fn() + Send + Sync>;
 
 #[derive(Clone, Debug, Default)]
 struct Snapshot {
@@ -58,57 +73,49 @@ impl HookTable {
     #[must_use]
     pub fn locate(&self, path: &str) -> Option<Entry> {
         let path = HookPath::parse(path)?;
-        let snapshot = self.0.load();
+        let snapshot = self.0.snapshot.load();
         snapshot.claims.get(&path)?.values().next().cloned()
     }
 
     /// Lists a Receiver, in place of what was known of it.
     pub fn publish(&self, receiver: &ReceiverRef, listing: &Listing) {
-        self.0.rcu(|snapshot| {
-            let mut next = Snapshot::clone(snapshot);
-            next.withdraw(receiver);
-            next.publish(Arc::new(receiver.clone()), listing.clone());
-            next
+        self.change(|table| {
+            table.withdraw(receiver);
+            table.publish(Arc::new(receiver.clone()), listing.clone());
         });
     }
 
     /// Forgets a Receiver.
     pub fn withdraw(&self, receiver: &ReceiverRef) {
-        self.0.rcu(|snapshot| {
-            let mut next = Snapshot::clone(snapshot);
-            next.withdraw(receiver);
-            next
-        });
+        self.change(|table| table.withdraw(receiver));
     }
 
     /// Puts `hook` in the place of the hook of the same Receiver, if that still is `current`.
     pub fn replace(&self, current: &Arc<Hook>, hook: &Arc<Hook>) {
-        self.0.rcu(|snapshot| {
-            let mut next = Snapshot::clone(snapshot);
-            if let Some(listing) = next.listings.get(&current.receiver).cloned()
+        self.change(|table| {
+            if let Some(listing) = table.listings.get(&current.receiver).cloned()
                 && matches!(&listing.entry, Entry::Open(open) if Arc::ptr_eq(open, current))
             {
-                next.withdraw(&current.receiver);
+                table.withdraw(&current.receiver);
                 let listing = Listing {
                     entry: Entry::Open(Arc::clone(hook)),
                     ..listing
                 };
-                next.publish(Arc::new(current.receiver.clone()), listing);
+                table.publish(Arc::new(current.receiver.clone()), listing);
             }
-            next
         });
     }
 
     /// What is known of a Receiver.
     #[must_use]
     pub fn listing(&self, receiver: &ReceiverRef) -> Option<Listing> {
-        self.0.load().listings.get(receiver).cloned()
+        self.0.snapshot.load().listings.get(receiver).cloned()
     }
 
     /// The other Receivers that ask for the path of this one, the rightful owner of the path first.
     #[must_use]
     pub fn rivals(&self, receiver: &ReceiverRef) -> Vec<ReceiverRef> {
-        let snapshot = self.0.load();
+        let snapshot = self.0.snapshot.load();
         let claims = snapshot
             .listings
             .get(receiver)
@@ -123,16 +130,61 @@ impl HookTable {
             .collect()
     }
 
+    /// The kinds, each with a namespace, of which open hooks select objects by labels.
+    #[must_use]
+    pub fn labelled(&self) -> BTreeSet<(TargetKind, String)> {
+        let snapshot = self.0.snapshot.load();
+        let open = snapshot.listings.values().filter_map(|listing| {
+            let Entry::Open(hook) = &listing.entry else {
+                return None;
+            };
+            Some(&hook.selection.selectors)
+        });
+        let labelled = open.flatten().filter_map(|selector| match selector {
+            Selector::Labelled {
+                kind, namespace, ..
+            } => Some((kind.clone(), namespace.clone())),
+            Selector::Named(_) => None,
+        });
+        labelled.collect()
+    }
+
+    /// Calls `observer` after each change, on the thread that made it; it must not block.
+    pub fn on_change(&self, observer: impl Fn() + Send + Sync + 'static) {
+        let observers = self.0.observers.lock();
+        let mut observers = observers.unwrap_or_else(PoisonError::into_inner);
+        observers.push(Box::new(observer));
+    }
+
+    fn change(&self, change: impl Fn(&mut Snapshot)) {
+        self.0.snapshot.rcu(|snapshot| {
+            let mut next = Snapshot::clone(snapshot);
+            change(&mut next);
+            next
+        });
+        let observers = self.0.observers.lock();
+        let observers = observers.unwrap_or_else(PoisonError::into_inner);
+        observers.iter().for_each(|observer| observer());
+    }
+
     /// The number of Receivers listed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.load().listings.len()
+        self.0.snapshot.load().listings.len()
     }
 
     /// Whether no Receiver is listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl fmt::Debug for HookTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HookTable")
+            .field(&self.0.snapshot.load())
+            .finish()
     }
 }
 
@@ -214,5 +266,41 @@ mod tests {
         table.withdraw(&receiver("old"));
         assert_eq!(found(&table, path), Some(Closed::NotReady));
         assert!(table.rivals(&receiver("young")).is_empty());
+    }
+
+    #[test]
+    fn labelled_kinds_are_in_use_as_long_as_their_hook_is_open() {
+        let table = HookTable::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (observed, sizes) = (table.clone(), Arc::clone(&seen));
+        table.on_change(move || sizes.lock().unwrap().push(observed.labelled().len()));
+        let resources = serde_json::json!([
+            {"kind": "Bucket", "name": "*", "matchLabels": {"a": "b"}},
+            {"kind": "Bucket", "name": "*", "matchLabels": {}, "namespace": "apps"},
+            {"kind": "GitRepository", "name": "web"},
+        ]);
+        let object = serde_json::from_value(serde_json::json!({
+            "apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver",
+            "metadata": {"name": "ci", "namespace": "default"},
+            "spec": {"type": "github", "secretRef": {"name": "s"}, "resources": resources},
+        }));
+        let policy = crate::hook::Policy {
+            cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
+        };
+        let hook = Hook::compile(&object.unwrap(), policy).unwrap();
+        let path = HookPath::derive(None, "ci", "");
+        let open = Listing {
+            entry: Entry::Open(Arc::new(hook)),
+            ..closed(path, 1, Closed::NotReady)
+        };
+        table.publish(&receiver("ci"), &open);
+        let labelled = table.labelled();
+        let labelled: Vec<_> = labelled
+            .iter()
+            .map(|(kind, namespace)| (kind.plural.as_str(), namespace.as_str()))
+            .collect();
+        assert_eq!(labelled, [("buckets", "apps"), ("buckets", "default")]);
+        table.publish(&receiver("ci"), &closed(path, 1, Closed::Suspended));
+        assert_eq!(*seen.lock().unwrap(), [2, 0]);
     }
 }

@@ -92,6 +92,14 @@ impl TargetKind {
             plural: plural.to_owned(),
         })
     }
+
+    /// Whether the API version is the one that this kind has when a Receiver names none.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        KINDS.into_iter().any(|(group, version, kind, _)| {
+            (group, version, kind) == (&self.group, &self.version, &self.kind)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ pub(super) enum Failure {
 pub(super) enum Verb {
     /// Patch one object.
     Patch,
-    /// List the metadata of objects.
-    List,
+    /// List and watch the metadata of objects.
+    Watch,
 }
 
 impl Failure {
@@ -44,10 +44,10 @@ impl Failure {
         retry_after: Option<Duration>,
     ) -> Self {
         let (subject, kind) = (Subject(selector), kind_of(selector));
-        let (verb, resource) = (verb.as_str(), resource(kind));
+        let (grants, verb, resource) = (verb.grants(), verb.as_str(), resource(kind));
         let reason = match status.code {
             403 => format!(
-                "not allowed to {verb} `{subject}`: grant `{verb}` on `{resource}` to the service account of hookgate"
+                "not allowed to {verb} `{subject}`: grant {grants} on `{resource}` to the service account of hookgate"
             ),
             404 if names_an_object(status) => {
                 format!("`{subject}` does not exist: create it, or correct it in `spec.resources`")
@@ -103,6 +103,16 @@ impl Failure {
         }
     }
 
+    /// Receivers select objects of more kinds than are watched.
+    pub(super) fn too_many_kinds(selector: &Selector) -> Self {
+        let TargetKind { kind, version, .. } = kind_of(selector);
+        Self::Refused {
+            reason: format!(
+                "Receivers select objects of too many kinds and API versions for `{kind}` in `{version}` to be watched: leave out `apiVersion` in `spec.resources`"
+            ),
+        }
+    }
+
     /// A name, namespace or label cannot exist in Kubernetes, and must not become part of a URL.
     pub(super) fn unspeakable(selector: &Selector, text: &str) -> Self {
         let kind = &kind_of(selector).kind;
@@ -133,7 +143,15 @@ impl Verb {
     fn as_str(self) -> &'static str {
         match self {
             Self::Patch => "patch",
-            Self::List => "list",
+            Self::Watch => "watch",
+        }
+    }
+
+    /// What to grant, so that it is allowed.
+    fn grants(self) -> &'static str {
+        match self {
+            Self::Patch => "`patch`",
+            Self::Watch => "`list` and `watch`",
         }
     }
 }
@@ -206,6 +224,9 @@ mod tests {
             "does not serve `gitrepositories.source.toolkit.fluxcd.io`",
         );
         check_refused(403, "web", "grant `patch` on `gitrepositories.source");
+        let watch = Failure::from_status(Verb::Watch, &selector(), &status(403, ""), None);
+        let granted = "grant `list` and `watch` on `gitrepositories.source.toolkit.fluxcd.io`";
+        assert!(matches!(watch, Failure::Refused { reason } if reason.contains(granted)));
         check_refused(405, "", "does not support `patch`");
         check_refused(422, "web", "some words");
         check_refused(400, "", "some words");
@@ -215,7 +236,7 @@ mod tests {
     fn what_may_work_later_is_worth_another_try() {
         let wait = Some(Duration::from_secs(3));
         for code in [401, 408, 409, 410, 429, 500, 502, 503, 504] {
-            let failure = Failure::from_status(Verb::List, &selector(), &status(code, ""), wait);
+            let failure = Failure::from_status(Verb::Watch, &selector(), &status(code, ""), wait);
             let Failure::Transient { retry_after, .. } = failure else {
                 panic!("{code} may work later: {failure:?}");
             };

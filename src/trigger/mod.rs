@@ -6,8 +6,10 @@ mod failure;
 mod report;
 mod request;
 mod schedule;
+mod targets;
 
 pub use report::{Entry, Outcome, Report, Verdict};
+pub use targets::{Targets, WatchScope};
 
 use std::{
     collections::{HashMap, HashSet},
@@ -49,6 +51,7 @@ pub struct Trigger(Arc<Shared>);
 
 struct Shared {
     requests: Requests,
+    targets: Targets,
     metrics: Metrics,
     permits: Semaphore,
     tasks: TaskTracker,
@@ -74,9 +77,10 @@ struct Progress {
 impl Trigger {
     /// Makes a trigger that patches with this client, which should not retry by itself.
     #[must_use]
-    pub fn new(client: kube::Client, metrics: Metrics) -> Self {
+    pub fn new(client: kube::Client, targets: Targets, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             requests: Requests::new(client),
+            targets,
             metrics,
             permits: Semaphore::new(MAX_IN_FLIGHT),
             tasks: TaskTracker::new(),
@@ -127,10 +131,7 @@ impl Trigger {
         seen: &Mutex<HashSet<Target>>,
         deadline: Instant,
     ) -> Vec<Entry> {
-        let targets = match &selector {
-            Selector::Named(target) => Ok(vec![target.clone()]),
-            Selector::Labelled { .. } => self.list(&selector, deadline).await,
-        };
+        let targets = self.0.targets.select(&selector, deadline).await;
         let outcome = match targets {
             Ok(targets) if targets.is_empty() => Outcome::NothingSelected,
             Ok(targets) => {
@@ -142,25 +143,6 @@ impl Trigger {
         let entry = Entry { selector, outcome };
         tracing::warn!(%entry, "nothing to trigger");
         vec![entry]
-    }
-
-    async fn list(&self, selector: &Selector, deadline: Instant) -> Result<Vec<Target>, Failure> {
-        let attempts = async {
-            let first = self.list_once(selector).await;
-            if !matches!(first, Err(Failure::Transient { .. })) {
-                return first;
-            }
-            sleep_until(Instant::now() + pause_after(&first)).await;
-            self.list_once(selector).await
-        };
-        timeout_at(deadline, attempts)
-            .await
-            .unwrap_or_else(|_| Err(Failure::timed_out(failure::Verb::List, selector)))
-    }
-
-    async fn list_once(&self, selector: &Selector) -> Result<Vec<Target>, Failure> {
-        let _permit = self.0.permits.acquire().await;
-        self.0.requests.list(selector).await
     }
 
     async fn annotate(&self, target: Target, deadline: Instant) -> Entry {

@@ -2,7 +2,7 @@
 //!
 //! It does not retry and does not decide when to send; that is for the schedule.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
@@ -10,11 +10,10 @@ use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use kube::{
     Client,
-    api::{ListParams, Patch, PatchParams},
+    api::{Patch, PatchParams},
     client::Body,
     core::Status,
 };
-use serde::Deserialize;
 use serde_json::json;
 
 use super::failure::{Failure, Verb, kind_of};
@@ -29,11 +28,8 @@ const USER_AGENT: &str = concat!("hookgate/", env!("CARGO_PKG_VERSION"));
 /// The metadata is all that the answer needs to hold; a server that cannot leave out the rest may send it.
 const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
-const METADATA_LIST_ONLY: &str =
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";
 /// A connection that hangs must not hold a target for ever.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const PAGE_OBJECTS: u32 = 500;
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// Sends the requests of the trigger to the API server.
@@ -68,51 +64,6 @@ impl Requests {
         Ok(requested_at)
     }
 
-    /// The objects of a kind in a namespace that carry all of these labels.
-    pub(super) async fn list(&self, selector: &Selector) -> Result<Vec<Target>, Failure> {
-        let (kind, namespace, labels) = match selector {
-            Selector::Named(target) => return Ok(vec![target.clone()]),
-            Selector::Labelled {
-                kind,
-                namespace,
-                labels,
-            } => (kind, namespace, labels),
-        };
-        check_names(selector)?;
-        let path = collection(kind, namespace);
-        let mut params = ListParams::default()
-            .labels(&equality(labels))
-            .limit(PAGE_OBJECTS);
-        let mut targets = Vec::new();
-        loop {
-            let page = self.page(&path, &params, selector).await?;
-            targets.extend(page.items.into_iter().flatten().map(|item| Target {
-                kind: kind.clone(),
-                namespace: namespace.clone(),
-                name: item.metadata.name,
-            }));
-            match page.metadata.next {
-                Some(token) if !token.is_empty() => params = params.continue_token(&token),
-                _ => return Ok(targets),
-            }
-        }
-    }
-
-    async fn page(
-        &self,
-        path: &str,
-        params: &ListParams,
-        selector: &Selector,
-    ) -> Result<Page, Failure> {
-        let request = kube::core::Request::new(path)
-            .list(params)
-            .map_err(|_| Failure::unspeakable(selector, path))?;
-        let answer = self
-            .send(request, METADATA_LIST_ONLY, Verb::List, selector)
-            .await?;
-        serde_json::from_slice(&answer).map_err(|_| Failure::unreachable(Verb::List, selector))
-    }
-
     async fn send(
         &self,
         request: Request<Vec<u8>>,
@@ -143,30 +94,6 @@ impl Requests {
     }
 }
 
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    metadata: PageMetadata,
-    /// Some servers write `null` where nothing matches.
-    items: Option<Vec<Item>>,
-}
-
-#[derive(Default, Deserialize)]
-struct PageMetadata {
-    #[serde(rename = "continue")]
-    next: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    metadata: ItemMetadata,
-}
-
-#[derive(Deserialize)]
-struct ItemMetadata {
-    name: String,
-}
-
 fn collection(kind: &TargetKind, namespace: &str) -> String {
     let TargetKind {
         group,
@@ -181,16 +108,8 @@ fn collection(kind: &TargetKind, namespace: &str) -> String {
     }
 }
 
-fn equality(labels: &BTreeMap<String, String>) -> String {
-    labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
 /// The CRD does not check the characters of names, and what is not a name must not change the URL.
-fn check_names(selector: &Selector) -> Result<(), Failure> {
+pub(super) fn check_names(selector: &Selector) -> Result<(), Failure> {
     let kind = kind_of(selector);
     let mut segments = vec![&kind.version, &kind.plural];
     if !kind.group.is_empty() {
@@ -238,6 +157,8 @@ fn retry_after(headers: &http::HeaderMap, status: &Status) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn named(namespace: &str, name: &str) -> Selector {
@@ -262,18 +183,6 @@ mod tests {
             kind: kind(),
             namespace: "apps".to_owned(),
             labels: BTreeMap::from([(key.to_owned(), value.to_owned())]),
-        }
-    }
-
-    #[test]
-    fn a_list_without_items_is_empty() {
-        for text in [
-            "{}",
-            r#"{"items": null}"#,
-            r#"{"metadata": {}, "items": []}"#,
-        ] {
-            let page: Page = serde_json::from_str(text).unwrap();
-            assert_eq!(page.items.into_iter().flatten().count(), 0, "{text}");
         }
     }
 

@@ -30,6 +30,37 @@ on_every_back_end! {
         assert_eq!(gw.annotation("GitRepository", "old").await, None);
     }
 
+    async fn a_wildcard_follows_the_labels_of_objects(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(&git_repository("web", "app: api")).await;
+        let resources = "resources: [{kind: GitRepository, name: '*', matchLabels: {app: web}}]";
+        gw.apply(&receiver("ci", "generic", resources)).await;
+        gw.settled().await;
+        let path = gw.path("ci").await;
+        gw.send(Delivery::post(&path, "")).await;
+        assert_eq!(gw.annotation("GitRepository", "web").await, None);
+        gw.apply(&git_repository("web", "app: web")).await;
+        // The label is seen a moment after it is written, by whoever delivers next.
+        while gw.annotation("GitRepository", "web").await.is_none() {
+            let answer = gw.send(Delivery::post(&path, "")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        }
+    }
+
+    async fn a_wildcard_of_a_kind_that_is_not_served_is_refused(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(&git_repository("podinfo", "app: web")).await;
+        let resources = "resources: [{kind: Bucket, name: '*', matchLabels: {}, apiVersion: example.com/v1}, {kind: GitRepository, name: '*', matchLabels: {app: web}}]";
+        gw.apply(&receiver("ci", "generic", resources)).await;
+        gw.settled().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert_eq!(answer.refused(), [format!("Bucket/{}/*", gw.namespace())]);
+        assert!(gw.annotation("GitRepository", "podinfo").await.is_some());
+        assert_eq!(gw.admin("/readyz").await.status, StatusCode::OK);
+        gw.restart().await;
+    }
+
     async fn a_wildcard_that_matches_nothing_is_no_failure(gw) {
         gw.apply(&secret("token", "token")).await;
         gw.apply(&receiver(

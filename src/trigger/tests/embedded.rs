@@ -9,20 +9,19 @@ use kube::{
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 use crate::{
     api::{annotations::REQUESTED_AT, git_repository::GitRepository},
     cluster::{Embedded, Options, Storage},
+    hook::{self, CrossNamespaceRefs, Hook, Listing, Policy},
 };
 
 #[tokio::test]
 async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
     let client = cluster().await;
-    let by_label = Selector::Labelled {
-        kind: target("").kind,
-        namespace: "default".to_owned(),
-        labels: [("app".to_owned(), "shop".to_owned())].into(),
-    };
+    let (by_label, by_none) = (labelled("shop"), labelled("none"));
     let own = |kind: TargetKind, name: &str| {
         let namespace = "default".to_owned();
         let name = name.to_owned();
@@ -38,11 +37,19 @@ async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
         ..target("").kind
     };
     let named = |name| own(target("").kind, name);
-    let selectors = [named("web"), named("gone"), own(unserved, "logs"), by_label];
-    let trigger = Trigger::new(client.clone(), Metrics::new());
+    let selectors = [
+        named("web"),
+        named("gone"),
+        own(unserved, "logs"),
+        by_label,
+        by_none.clone(),
+    ];
+    let targets = Targets::new(client.clone(), table(), WatchScope::Cluster);
+    let watching = tokio::spawn(targets.clone().run(CancellationToken::new()));
+    let trigger = Trigger::new(client.clone(), targets, Metrics::new());
     let report = trigger.trigger(&selectors, soon()).await;
     let lines: Vec<_> = report.entries.iter().map(ToString::to_string).collect();
-    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.len(), 5);
     assert_eq!(lines[0], "GitRepository/default/web: done");
     assert!(lines[1].contains("does not exist"), "{}", lines[1]);
     assert!(
@@ -51,6 +58,8 @@ async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
         lines[2]
     );
     assert_eq!(lines[3], "GitRepository/default/api: done");
+    assert_eq!(report.entries[4].outcome, Outcome::NothingSelected);
+    assert_eq!(report.entries[4].selector, by_none);
     for (entry, name) in [(0, "web"), (3, "api")] {
         let Outcome::Done { requested_at } = &report.entries[entry].outcome else {
             panic!("{report:?}");
@@ -58,9 +67,47 @@ async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
         let stored = repositories(&client).get(name).await.unwrap();
         assert_eq!(stored.annotations().get(REQUESTED_AT), Some(requested_at));
     }
+    watching.abort();
 }
 
-async fn cluster() -> kube::Client {
+fn labelled(app: &str) -> Selector {
+    Selector::Labelled {
+        kind: target("").kind,
+        namespace: "default".to_owned(),
+        labels: [("app".to_owned(), app.to_owned())].into(),
+    }
+}
+
+/// A table with one open hook that selects repositories by labels.
+fn table() -> HookTable {
+    let table = HookTable::default();
+    let resources = json!([{"kind": "GitRepository", "name": "*", "matchLabels": {}}]);
+    publish(&table, "ci", &resources);
+    table
+}
+
+/// Opens a hook of the namespace `default` for these resources.
+pub(in crate::trigger) fn publish(table: &HookTable, name: &str, resources: &Value) {
+    let receiver = json!({
+        "apiVersion": "notification.toolkit.fluxcd.io/v1",
+        "kind": "Receiver",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"type": "github", "secretRef": {"name": "hook"}, "resources": resources},
+    });
+    let policy = Policy {
+        cross_namespace_refs: CrossNamespaceRefs::Allowed,
+    };
+    let hook = Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap();
+    let listing = Listing {
+        path: hook.path(None),
+        created: 0,
+        entry: hook::Entry::Open(Arc::new(hook.clone())),
+    };
+    table.publish(hook.receiver(), &listing);
+}
+
+/// A cluster with the definitions, and the repositories `web` and, with `app: shop`, `api` in the namespace `default`.
+pub(in crate::trigger) async fn cluster() -> kube::Client {
     let options = Options {
         storage: Storage::Memory,
     };
@@ -87,6 +134,6 @@ async fn cluster() -> kube::Client {
     client
 }
 
-fn repositories(client: &kube::Client) -> Api<GitRepository> {
+pub(in crate::trigger) fn repositories(client: &kube::Client) -> Api<GitRepository> {
     Api::namespaced(client.clone(), "default")
 }

@@ -2,7 +2,7 @@
 //!
 //! The API server here is a script on the wire, because a real one does not fail on request.
 
-mod embedded;
+pub(in crate::trigger) mod embedded;
 
 use std::{collections::VecDeque, future::Future};
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tower::{BoxError, service_fn};
 
 use super::*;
-use crate::hook::TargetKind;
+use crate::hook::{HookTable, TargetKind};
 
 const PATCHES_AHEAD: usize = 10_000;
 
@@ -48,7 +48,9 @@ impl Server {
     fn trigger(&self) -> Trigger {
         let server = self.clone();
         let service = service_fn(move |request| server.clone().answer(request));
-        Trigger::new(kube::Client::new(service, "default"), Metrics::new())
+        let client = kube::Client::new(service, "default");
+        let targets = Targets::new(client.clone(), HookTable::default(), WatchScope::Cluster);
+        Trigger::new(client, targets, Metrics::new())
     }
 
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
@@ -291,64 +293,6 @@ fn one_bad_target_does_not_stop_the_others() {
             server.seen().len(),
             2,
             "the last is never sent, the double once"
-        );
-    });
-}
-
-#[test]
-fn labels_are_listed_page_by_page() {
-    run(async {
-        let page = |name: &str, next: &str| {
-            let items = [json!({"metadata": {"name": name}})];
-            status(200, json!({"metadata": {"continue": next}, "items": items}))
-        };
-        let server = Server::new(PATCHES_AHEAD, [page("web", "more"), page("api", "")]);
-        let selector = Selector::Labelled {
-            kind: target("").kind,
-            namespace: "apps".to_owned(),
-            labels: [("app".to_owned(), "shop".to_owned())].into(),
-        };
-        let report = server.trigger().trigger(&[selector], soon()).await;
-        assert_eq!(report.verdict(), Verdict::AllDone);
-        let collection = "/apis/source.toolkit.fluxcd.io/v1/namespaces/apps/gitrepositories";
-        assert_eq!(
-            server.seen()[..2],
-            [
-                format!("GET {collection}?&labelSelector=app%3Dshop&limit=500"),
-                format!("GET {collection}?&labelSelector=app%3Dshop&limit=500&continue=more"),
-            ]
-        );
-        let names: Vec<_> = report.entries.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            names,
-            [
-                "GitRepository/apps/web: done",
-                "GitRepository/apps/api: done"
-            ]
-        );
-    });
-}
-
-#[test]
-fn labels_that_match_nothing_are_noted_and_no_failure() {
-    run(async {
-        let server = Server::new(1, [status(200, json!({"metadata": {}, "items": []}))]);
-        let selector = Selector::Labelled {
-            kind: target("").kind,
-            namespace: "apps".to_owned(),
-            labels: [("app".to_owned(), "shop".to_owned())].into(),
-        };
-        let report = server
-            .trigger()
-            .trigger(std::slice::from_ref(&selector), soon())
-            .await;
-        assert_eq!(report.verdict(), Verdict::AllDone);
-        assert_eq!(
-            report.entries,
-            [Entry {
-                selector,
-                outcome: Outcome::NothingSelected
-            }]
         );
     });
 }

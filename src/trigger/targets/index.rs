@@ -1,0 +1,147 @@
+//! The objects of one kind as far as a selection needs them: where they are, and which labels they carry.
+//!
+//! Pure; annotations, managed fields and everything else of an object are not kept.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+/// Below this many words it is not worth looking for those that nobody uses any more.
+const FEW_WORDS: usize = 1024;
+
+/// Objects by namespace and name, with their labels.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    namespaces: HashMap<Box<str>, HashMap<Box<str>, Labels>>,
+    /// Each key and value of a label once, for most objects share them.
+    words: HashSet<Arc<str>>,
+    /// How many words there may be before the unused ones are dropped.
+    words_limit: usize,
+}
+
+/// Sorted by key, as they come.
+type Labels = Box<[(Arc<str>, Arc<str>)]>;
+
+impl Index {
+    /// Adds an object, or takes over the labels it has now.
+    pub(super) fn put(&mut self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) {
+        let labels: Labels = labels
+            .iter()
+            .map(|(key, value)| (self.word(key), self.word(value)))
+            .collect();
+        let objects = match self.namespaces.get_mut(namespace) {
+            Some(objects) => objects,
+            None => self.namespaces.entry(namespace.into()).or_default(),
+        };
+        objects.insert(name.into(), labels);
+    }
+
+    /// Forgets an object.
+    pub(super) fn remove(&mut self, namespace: &str, name: &str) {
+        if let Some(objects) = self.namespaces.get_mut(namespace) {
+            objects.remove(name);
+            if objects.is_empty() {
+                self.namespaces.remove(namespace);
+            }
+        }
+    }
+
+    /// The names of the objects of a namespace that carry all of these labels, in order.
+    pub(super) fn select(
+        &self,
+        namespace: &str,
+        wanted: &BTreeMap<String, String>,
+    ) -> Vec<Box<str>> {
+        let objects = self.namespaces.get(namespace).into_iter().flatten();
+        let carrying = objects.filter(|(_, labels)| carries(labels, wanted));
+        let mut names: Vec<_> = carrying.map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The number of objects.
+    pub(super) fn len(&self) -> usize {
+        self.namespaces.values().map(HashMap::len).sum()
+    }
+
+    fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(text) {
+            return Arc::clone(known);
+        }
+        if self.words.len() >= self.words_limit {
+            self.words.retain(|word| Arc::strong_count(word) > 1);
+            self.words_limit = (2 * self.words.len()).max(FEW_WORDS);
+        }
+        let word: Arc<str> = text.into();
+        self.words.insert(Arc::clone(&word));
+        word
+    }
+}
+
+fn carries(labels: &Labels, wanted: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(key, value)| {
+        labels
+            .binary_search_by(|(own, _)| (**own).cmp(key))
+            .ok()
+            .and_then(|at| labels.get(at))
+            .is_some_and(|(_, own)| **own == **value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(text: &str) -> BTreeMap<String, String> {
+        let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    fn check(index: &Index, namespace: &str, wanted: &str, names: &[&str]) {
+        let selected = index.select(namespace, &labels(wanted));
+        let selected: Vec<_> = selected.iter().map(|name| &**name).collect();
+        assert_eq!(selected, names, "{namespace} {wanted}");
+    }
+
+    #[test]
+    fn every_label_must_be_there_with_its_value() {
+        let mut index = Index::default();
+        index.put("apps", "web", &labels("app=web,env=prod,tier=front"));
+        index.put("apps", "old", &labels("app=web"));
+        index.put("apps", "bare", &labels(""));
+        index.put("other", "web", &labels("app=web,env=prod"));
+        check(&index, "apps", "app=web", &["old", "web"]);
+        check(&index, "apps", "app=web,env=prod", &["web"]);
+        check(&index, "apps", "env=web", &[]);
+        check(&index, "apps", "app=", &[]);
+        check(&index, "apps", "", &["bare", "old", "web"]);
+        check(&index, "none", "", &[]);
+    }
+
+    #[test]
+    fn the_labels_of_an_object_are_those_it_has_now() {
+        let mut index = Index::default();
+        index.put("apps", "web", &labels("app=web"));
+        index.put("apps", "web", &labels("app=api"));
+        check(&index, "apps", "app=web", &[]);
+        check(&index, "apps", "app=api", &["web"]);
+        index.remove("apps", "web");
+        index.remove("apps", "never-there");
+        check(&index, "apps", "", &[]);
+        assert_eq!(index.len(), 0);
+    }
+
+    #[test]
+    fn words_that_nobody_uses_any_more_are_dropped() {
+        let mut index = Index::default();
+        for version in 0..100_000 {
+            let text = format!("app=web,version=v{version}");
+            index.put("apps", "web", &labels(&text));
+        }
+        assert!(index.words.len() <= FEW_WORDS, "{}", index.words.len());
+        check(&index, "apps", "app=web,version=v99999", &["web"]);
+    }
+}

@@ -1,0 +1,258 @@
+//! Which objects carry the labels that a Receiver asks for: answered from watched metadata, without a request.
+//!
+//! There is one watch for each kind in use, and none for the others; named targets need none. Nothing is patched here.
+
+mod index;
+mod view;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt,
+    sync::Arc,
+};
+
+use kube::Client;
+use tokio::{
+    sync::{
+        Notify,
+        watch::{Receiver, Sender},
+    },
+    task::{AbortHandle, JoinSet},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::view::{Doubt, View};
+use super::{
+    failure::{Failure, Verb},
+    request::check_names,
+};
+use crate::hook::{HookTable, Selector, Target, TargetKind};
+
+/// How many watches there may be at once; Receivers can name any API version.
+const MAX_WATCHES: usize = 256;
+
+/// How far one watch reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchScope {
+    /// One watch shows a kind in all namespaces.
+    Cluster,
+    /// One watch shows a kind in one namespace, which is all that a Role allows.
+    Namespace,
+}
+
+/// The objects of every kind in use; clones share the watches.
+#[derive(Clone)]
+pub struct Targets(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    table: HookTable,
+    scope: WatchScope,
+    views: Sender<Views>,
+}
+
+/// What is known of each kind in use.
+type Views = BTreeMap<Watched, Receiver<View>>;
+
+/// The watches that run.
+#[derive(Default)]
+struct Watches {
+    tasks: JoinSet<()>,
+    running: BTreeMap<Watched, (AbortHandle, Receiver<View>)>,
+}
+
+/// What one watch shows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Watched {
+    kind: TargetKind,
+    /// Absent for all of them.
+    namespace: Option<String>,
+}
+
+impl Targets {
+    /// Makes targets of the kinds that open hooks in `table` select by labels; they are watched by [`Targets::run`].
+    #[must_use]
+    pub fn new(client: Client, table: HookTable, scope: WatchScope) -> Self {
+        Self(Arc::new(Shared {
+            client,
+            table,
+            scope,
+            views: Sender::default(),
+        }))
+    }
+
+    /// The objects that a selector selects; waits until `deadline` when the first list of their kind is not complete.
+    pub(super) async fn select(
+        &self,
+        selector: &Selector,
+        deadline: Instant,
+    ) -> Result<Vec<Target>, Failure> {
+        check_names(selector)?;
+        let (kind, namespace, labels) = match selector {
+            Selector::Named(target) => return Ok(vec![target.clone()]),
+            Selector::Labelled {
+                kind,
+                namespace,
+                labels,
+            } => (kind, namespace, labels),
+        };
+        let watched = self.0.scope.watched(kind, namespace);
+        let known = timeout_at(deadline, self.0.known(&watched)).await;
+        let Some(view) = known.unwrap_or_else(|_| self.0.view(&watched)) else {
+            return Err(Failure::timed_out(Verb::Watch, selector));
+        };
+        let names = view.borrow().index(selector)?.select(namespace, labels);
+        let target = |name: Box<str>| Target {
+            kind: kind.clone(),
+            namespace: namespace.clone(),
+            name: name.into(),
+        };
+        Ok(names.into_iter().map(target).collect())
+    }
+
+    /// Waits until every kind in use is known, or known to be a problem.
+    pub async fn settled(&self) {
+        for watched in self.0.in_use() {
+            let mut views = self.0.views.subscribe();
+            let is_done =
+                |views: &Views| views.contains_key(&watched) || !self.0.in_use().contains(&watched);
+            // The sender lives as long as `self`, so waiting cannot fail.
+            let _ = views.wait_for(is_done).await;
+            if let Some(mut view) = self.0.view(&watched) {
+                // A watch that is stopped meanwhile is not waited for.
+                let _ = view.wait_for(View::is_settled).await;
+            }
+        }
+    }
+
+    /// Watches what is in use until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
+        self.0.table.on_change(move || notify.notify_one());
+        let mut watches = Watches::default();
+        loop {
+            self.0.adjust(&mut watches);
+            if shutdown
+                .run_until_cancelled(changed.notified())
+                .await
+                .is_none()
+            {
+                return watches.tasks.shutdown().await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn in_use(&self) -> BTreeSet<Watched> {
+        let labelled = self.table.labelled().into_iter();
+        labelled
+            .map(|(kind, namespace)| self.scope.watched(&kind, &namespace))
+            .collect()
+    }
+
+    fn view(&self, watched: &Watched) -> Option<Receiver<View>> {
+        self.views.borrow().get(watched).cloned()
+    }
+
+    /// Waits until the kind is watched and a selection of it can be answered.
+    async fn known(&self, watched: &Watched) -> Option<Receiver<View>> {
+        let mut views = self.views.subscribe();
+        let is_watched = |views: &Views| views.contains_key(watched);
+        let mut view = views.wait_for(is_watched).await.ok()?.get(watched)?.clone();
+        // A watch that is stopped meanwhile leaves what it knew.
+        let _ = view.wait_for(View::is_known).await;
+        Some(view)
+    }
+
+    /// Starts and stops watches, so that those run that are in use.
+    fn adjust(&self, watches: &mut Watches) {
+        let mut wanted: Vec<_> = self.in_use().into_iter().collect();
+        // Nobody can keep others from what they use by naming many kinds that do not exist.
+        wanted.sort_by_cached_key(|watched| {
+            let is_running = watches.running.contains_key(watched);
+            (!watched.kind.is_default(), !is_running)
+        });
+        let surplus = wanted.split_off(MAX_WATCHES.min(wanted.len()));
+        watches.keep(&wanted);
+        for watched in wanted {
+            watches.start(&self.client, watched);
+        }
+        let too_many = Sender::new(View::TooMany).subscribe();
+        let surplus = surplus
+            .into_iter()
+            .map(|watched| (watched, too_many.clone()));
+        let views = watches.views().chain(surplus).collect();
+        self.views.send_replace(views);
+    }
+}
+
+impl Watches {
+    fn keep(&mut self, wanted: &[Watched]) {
+        let wanted: BTreeSet<_> = wanted.iter().collect();
+        self.running.retain(|watched, (task, _)| {
+            let is_wanted = wanted.contains(watched);
+            if !is_wanted {
+                tracing::debug!(kind = %watched, "no longer watched");
+                task.abort();
+            }
+            is_wanted
+        });
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn start(&mut self, client: &Client, watched: Watched) {
+        let Entry::Vacant(entry) = self.running.entry(watched) else {
+            return;
+        };
+        let (sender, view) = tokio::sync::watch::channel(View::Unsynced(Doubt::Waiting));
+        let watch = watch::watch(client.clone(), entry.key().clone(), sender);
+        entry.insert((self.tasks.spawn(watch), view));
+    }
+
+    fn views(&self) -> impl Iterator<Item = (Watched, Receiver<View>)> {
+        let running = self.running.iter();
+        running.map(|(watched, (_, view))| (watched.clone(), view.clone()))
+    }
+}
+
+impl WatchScope {
+    fn watched(self, kind: &TargetKind, namespace: &str) -> Watched {
+        Watched {
+            kind: kind.clone(),
+            namespace: match self {
+                Self::Cluster => None,
+                Self::Namespace => Some(namespace.to_owned()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Watched {
+    /// Writes `gitrepositories.source.toolkit.fluxcd.io/v1`, and the namespace if it is only one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TargetKind {
+            group,
+            version,
+            plural,
+            ..
+        } = &self.kind;
+        write!(f, "{plural}.{group}/{version}")?;
+        match &self.namespace {
+            Some(namespace) => write!(f, " in {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Targets")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What is known of one kind, from the events and errors of its watch.
+//!
+//! Pure: how the events come, and when to try again after an error, is the business of `watch`.
+
+use kube::{
+    api::{DynamicObject, ObjectMeta},
+    core::{PartialObjectMeta, Status},
+    runtime::watcher::{Error, Event},
+};
+
+use super::index::Index;
+use crate::{
+    hook::Selector,
+    trigger::failure::{Failure, Verb},
+};
+
+/// An object, as the watch shows it.
+pub(super) type Metadata = PartialObjectMeta<DynamicObject>;
+
+/// What is known of one kind.
+#[derive(Debug)]
+pub(super) enum View {
+    /// No list was complete yet.
+    Unsynced(Doubt),
+    /// These objects were there when the API server last said something.
+    Synced(Index),
+    /// The API server will not show objects of this kind until somebody changes something.
+    Refused(Box<Status>),
+    /// So many kinds are in use that this one is not watched.
+    TooMany,
+}
+
+/// Why there is no list yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Doubt {
+    /// The API server has not answered yet.
+    Waiting,
+    /// It could not be reached, or the connection broke.
+    Unreachable,
+    /// It answered that it cannot at the moment.
+    Answered(Box<Status>),
+}
+
+/// What an error of the watch asks for.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    /// Go on with the same watch after a pause.
+    GoOn,
+    /// Begin anew after a pause.
+    BeginAnew,
+    /// Begin anew at once with a list, for the server does not send lists as events.
+    ListInstead,
+}
+
+/// How the first list of a watch is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// As events, which saves the server from building the list, and this process from holding a page of it.
+    AsEvents,
+    /// Page by page, as every server can.
+    InPages,
+}
+
+/// Follows the events of one watch.
+#[derive(Debug, Default)]
+pub(super) struct Follower {
+    /// The list that is being received.
+    listing: Option<Index>,
+}
+
+impl Follower {
+    /// Whether a list is being received as events.
+    pub(super) fn is_listing(&self) -> bool {
+        self.listing.is_some()
+    }
+
+    /// Takes over an event; says whether it completes a list.
+    pub(super) fn follow(&mut self, view: &mut View, event: Event<Metadata>) -> bool {
+        match event {
+            Event::Init => self.listing = Some(Index::default()),
+            Event::InitApply(object) => {
+                put(
+                    self.listing.get_or_insert_with(Index::default),
+                    &object.metadata,
+                );
+            }
+            Event::InitDone => {
+                *view = View::Synced(self.listing.take().unwrap_or_default());
+                return true;
+            }
+            Event::Apply(object) => {
+                if let View::Synced(index) = view {
+                    put(index, &object.metadata);
+                }
+            }
+            Event::Delete(object) => {
+                if let View::Synced(index) = view {
+                    let (namespace, name) = place(&object.metadata);
+                    index.remove(namespace, name);
+                }
+            }
+        }
+        false
+    }
+}
+
+impl View {
+    /// Takes note of an error, and says what to do about it.
+    pub(super) fn fail(&mut self, error: &Error, lists: Lists) -> Next {
+        match (&mut *self, answer(error)) {
+            (_, Some(status)) if lists == Lists::AsEvents && is_misunderstood(status) => {
+                Next::ListInstead
+            }
+            (_, Some(status)) if is_refused(status) => {
+                *self = Self::Refused(Box::new(status.clone()));
+                Next::BeginAnew
+            }
+            (Self::Unsynced(doubt), status) => {
+                *doubt = status.map_or(Doubt::Unreachable, |status| {
+                    Doubt::Answered(Box::new(status.clone()))
+                });
+                Next::GoOn
+            }
+            (Self::Synced(_) | Self::Refused(_) | Self::TooMany, _) => Next::GoOn,
+        }
+    }
+
+    /// Whether the API server has said something about this kind, be it good or bad.
+    pub(super) fn is_settled(&self) -> bool {
+        !matches!(self, Self::Unsynced(Doubt::Waiting))
+    }
+
+    /// Whether a selection can be answered, be it with a refusal.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self, Self::Unsynced(_))
+    }
+
+    /// The objects that `selector` selects from, or why they are not known.
+    pub(super) fn index(&self, selector: &Selector) -> Result<&Index, Failure> {
+        Err(match self {
+            Self::Synced(index) => return Ok(index),
+            Self::Refused(status) | Self::Unsynced(Doubt::Answered(status)) => {
+                Failure::from_status(Verb::Watch, selector, status, None)
+            }
+            Self::TooMany => Failure::too_many_kinds(selector),
+            Self::Unsynced(Doubt::Waiting) => Failure::timed_out(Verb::Watch, selector),
+            Self::Unsynced(Doubt::Unreachable) => Failure::unreachable(Verb::Watch, selector),
+        })
+    }
+}
+
+fn put(index: &mut Index, metadata: &ObjectMeta) {
+    let (namespace, name) = place(metadata);
+    match &metadata.labels {
+        Some(labels) => index.put(namespace, name, labels),
+        None => index.put(namespace, name, &std::collections::BTreeMap::new()),
+    }
+}
+
+fn place(metadata: &ObjectMeta) -> (&str, &str) {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    (namespace, metadata.name.as_deref().unwrap_or_default())
+}
+
+/// The server does not know the request, or a value in it.
+fn is_misunderstood(status: &Status) -> bool {
+    matches!(status.code, 400 | 406 | 415 | 422)
+}
+
+/// It will not show objects of this kind until somebody changes something.
+fn is_refused(status: &Status) -> bool {
+    is_misunderstood(status) || matches!(status.code, 403..=405)
+}
+
+/// What the API server answered, if it did.
+fn answer(error: &Error) -> Option<&Status> {
+    match error {
+        Error::WatchError(status)
+        | Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status)) => Some(status),
+        _ => None,
+    }
+}
