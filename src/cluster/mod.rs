@@ -114,6 +114,9 @@ impl Cluster {
             .objects
             .values()
         {
+            if !definition::is_established(&object.value) {
+                continue;
+            }
             match definition::compile(&object.value) {
                 Ok(versions) => self.serve(&definition::defined(&object.value), versions),
                 Err(errors) => {

@@ -19,6 +19,9 @@ const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of low
 const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', \
     and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const LABEL_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
+    start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', \
+    regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', \
     and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', \
     regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -44,6 +47,16 @@ pub(crate) fn dns_label(name: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(LABEL_RULE.to_owned())
+    }
+}
+
+/// Checks a DNS label that begins with a letter (RFC 1035): the name of a type. The error says what is wrong.
+pub(crate) fn rfc_1035_label(name: &str) -> Result<(), String> {
+    at_most(name, LABEL)?;
+    if is_dns_label(name) && !name.starts_with(|first: char| first.is_ascii_digit()) {
+        Ok(())
+    } else {
+        Err(LABEL_1035_RULE.to_owned())
     }
 }
 
@@ -143,6 +156,11 @@ mod tests {
             dns_label,
             &["a", "a-b", &"a".repeat(63)],
             &["a.b", "", "Ä", &"a".repeat(64)],
+        );
+        check(
+            rfc_1035_label,
+            &["a", "a-1", &"a".repeat(63)],
+            &["1a", "a.b", "", "A", "-a", &"a".repeat(64)],
         );
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Write, metadata};
 use crate::cluster::{
     builtin,
-    kinds::{self, definition, event_view},
+    kinds::{self, event_view},
     names,
     object::{as_map, text},
     resource::Origin,
@@ -42,27 +42,6 @@ impl Write<'_> {
         self.refuse(name, &errors)
     }
 
-    /// Compiles a definition that is about to be stored, and says in its status that it is served.
-    pub(super) fn define(
-        &mut self,
-        value: &mut Value,
-        live: Option<&Value>,
-    ) -> Result<(), Failure> {
-        if !self.is(&builtin::definitions()) {
-            return Ok(());
-        }
-        if live.is_none_or(|live| live.get("spec") != value.get("spec")) {
-            let name = text(value, &["metadata", "name"]).unwrap_or_default();
-            match definition::compile(value) {
-                Ok(versions) => self.types.push((definition::defined(value), versions)),
-                Err(errors) => self.refuse(name, &errors)?,
-            }
-        }
-        let now = self.now.clone();
-        definition::establish(value, &now);
-        Ok(())
-    }
-
     /// Whether `generation` counts changes of these objects.
     pub(super) fn has_generation(&self) -> bool {
         match self.resource.origin {
@@ -85,7 +64,8 @@ impl Write<'_> {
         self.has_generation() && counted(value) != counted(live)
     }
 
-    fn refuse(&self, name: &str, errors: &[FieldError]) -> Result<(), Failure> {
+    /// Refuses an object with all that is wrong about it, if anything is.
+    pub(super) fn refuse(&self, name: &str, errors: &[FieldError]) -> Result<(), Failure> {
         if errors.is_empty() {
             Ok(())
         } else {

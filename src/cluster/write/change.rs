@@ -76,7 +76,7 @@ impl Write<'_> {
             live
         } else {
             self.validate(&value, Some(&live.value))?;
-            self.define(&mut value, Some(&live.value))?;
+            self.define(&transaction, &mut value, Some(&live.value))?;
             self.store(&mut transaction, &key, value, &live)
         };
         let warnings = self.commit(transaction)?;

@@ -83,7 +83,7 @@ impl Write<'_> {
         if transaction.object(key).is_some() {
             return Err(Failure::already_exists(&key.resource, name));
         }
-        self.define(&mut value, None)?;
+        self.define(transaction, &mut value, None)?;
         self.forget_old_events(transaction);
         Ok(transaction.put(key, value))
     }

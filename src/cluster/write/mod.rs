@@ -5,6 +5,7 @@
 mod admit;
 mod change;
 mod create;
+mod define;
 mod delete;
 mod expire;
 mod metadata;
@@ -159,6 +160,7 @@ impl<'a> Write<'a> {
     fn commit(mut self, mut transaction: Transaction<'_>) -> Result<Vec<String>, Failure> {
         let cluster = self.cluster;
         Removal::new(&mut transaction, &cluster.registry.load(), &self.now).settle();
+        self.reconsider(&mut transaction);
         if self.options.is_dry_run {
             return Ok(self.warnings);
         }

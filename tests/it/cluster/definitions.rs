@@ -4,7 +4,10 @@
 
 use serde_json::{Value, json};
 
-use super::{fixture::MERGE, on_every_cluster};
+use super::{
+    fixture::{Answer, MERGE},
+    on_every_cluster,
+};
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
@@ -171,6 +174,89 @@ on_every_cluster! {
         }
     }
 
+    async fn a_definition_waits_for_names_that_are_in_use(cluster) {
+        let group = group();
+        cluster.define(&named(&group, &json!({"plural": "gadgets", "kind": "Gadget", "shortNames": ["g", "gg"]}))).await;
+        for (names, reason, message) in [
+            (json!({"plural": "g", "kind": "Five"}), "PluralConflict", r#""g" is already in use"#),
+            (json!({"plural": "others", "kind": "Other", "singular": "gadget"}), "SingularConflict", r#""gadget" is already in use"#),
+            (json!({"plural": "many", "kind": "Many", "shortNames": ["gg", "m", "g"]}), "ShortNamesConflict", r#"["gg" is already in use, "g" is already in use]"#),
+            (json!({"plural": "lists", "kind": "GadgetList"}), "KindConflict", r#""GadgetList" is already in use"#),
+            (json!({"plural": "things", "kind": "Gadget", "singular": "thing"}), "ListKindConflict", r#""GadgetList" is already in use"#),
+        ] {
+            cluster.post(DEFINITIONS, &named(&group, &names)).await.expect(201);
+            let path = format!("{DEFINITIONS}/{}.{group}", names["plural"].as_str().expect("a plural"));
+            let judged = cluster.until(&path, |answer| condition(answer, "NamesAccepted").is_some()).await;
+            assert_eq!(condition(&judged, "NamesAccepted"), Some(["False", reason, message]), "{names}");
+            assert_eq!(condition(&judged, "Established"), Some(["False", "NotAccepted", "not all names are accepted"]));
+            let served = format!("/apis/{group}/v1/{}", names["plural"].as_str().expect("a plural"));
+            assert_eq!(cluster.get(&served).await.status, 404, "{names}");
+            if reason != "ListKindConflict" {
+                cluster.delete(&path, &Value::Null).await.expect(200);
+                cluster.until(&path, |answer| answer.status == 404).await;
+            }
+        }
+        let things = format!("{DEFINITIONS}/things.{group}");
+        let accepted = cluster.get(&things).await.body["status"]["acceptedNames"].clone();
+        assert_eq!(accepted, json!({"plural": "things", "singular": "thing", "kind": ""}));
+        cluster.restart().await;
+        assert_eq!(cluster.get(&format!("/apis/{group}/v1/things")).await.status, 404);
+
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+        let served = cluster.until(&things, |answer| condition(answer, "Established").is_some_and(|[status, ..]| status == "True")).await;
+        assert_eq!(condition(&served, "NamesAccepted"), Some(["True", "NoConflicts", "no conflicts found"]));
+        assert_eq!(served.body["status"]["acceptedNames"], served.body["spec"]["names"]);
+        let objects = format!("/apis/{group}/v1/things");
+        cluster.until(&objects, |answer| answer.status == 200).await;
+        cluster.post(&objects, &json!({"metadata": {"name": "a"}, "apiVersion": format!("{group}/v1"), "kind": "Gadget"})).await.expect(201);
+        cluster.delete(&things, &Value::Null).await.expect(200);
+    }
+
+    async fn a_served_definition_keeps_its_names_until_others_are_free(cluster) {
+        let group = group();
+        cluster.define(&named(&group, &json!({"plural": "gadgets", "kind": "Gadget", "shortNames": ["g"]}))).await;
+        cluster.define(&named(&group, &json!({"plural": "things", "kind": "Thing", "shortNames": ["t"]}))).await;
+        let things = format!("{DEFINITIONS}/things.{group}");
+        let wanted = json!({"spec": {"names": {"shortNames": ["g"], "categories": ["all"]}}});
+        cluster.patch(&things, MERGE, &wanted).await.expect(200);
+        let is_accepted = |answer: &Answer, wanted| condition(answer, "NamesAccepted").is_some_and(|[status, ..]| status == wanted);
+        let judged = cluster.until(&things, |answer| is_accepted(answer, "False")).await;
+        assert_eq!(condition(&judged, "NamesAccepted"), Some(["False", "ShortNamesConflict", r#""g" is already in use"#]));
+        assert_eq!(condition(&judged, "Established").map(|[status, ..]| status), Some("True"));
+        let known = |answer: &Answer, short: &str| {
+            let resources = answer.body["resources"].as_array().into_iter().flatten();
+            resources.into_iter().any(|known| known["name"] == "things" && known["shortNames"] == json!([short]) && known["categories"] == json!(["all"]))
+        };
+        let discovered = format!("/apis/{group}/v1");
+        cluster.until(&discovered, |answer| known(answer, "t")).await;
+
+        cluster.delete(&format!("{DEFINITIONS}/gadgets.{group}"), &Value::Null).await.expect(200);
+        cluster.until(&things, |answer| is_accepted(answer, "True")).await;
+        cluster.until(&discovered, |answer| known(answer, "g")).await;
+        let changed = cluster.patch(&things, MERGE, &json!({"spec": {"names": {"kind": "Other"}}})).await;
+        assert!(changed.message().ends_with(r#"spec.names.kind: Invalid value: "Other": field is immutable"#), "{}", changed.message());
+        cluster.delete(&things, &Value::Null).await.expect(200);
+    }
+
+    async fn names_of_a_type_are_labels(cluster) {
+        const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+        for (names, expected) in [
+            (json!({"shortNames": ["ok", "A b"]}), format!("spec.names.shortNames[1]: Invalid value: \"A b\": {LABEL}")),
+            (json!({"categories": ["Q"]}), format!("spec.names.categories[0]: Invalid value: \"Q\": {LABEL}")),
+            (json!({"singular": "X"}), format!("spec.names.singular: Invalid value: \"X\": {LABEL}")),
+            (json!({"listKind": "a b"}), format!("spec.names.listKind: Invalid value: \"a b\": may have mixed case, but should otherwise match: {LABEL}")),
+            (json!({"listKind": "Gadget"}), "spec.names.listKind: Invalid value: \"Gadget\": kind and listKind may not be the same".to_owned()),
+        ] {
+            let mut definition = gadgets(&group());
+            json_patch::merge(&mut definition["spec"]["names"], &names);
+            let answer = cluster.post(DEFINITIONS, &definition).await;
+            assert_eq!(answer.refusal(), (422, "Invalid"), "{names}");
+            assert!(answer.message().ends_with(&format!("is invalid: {expected}")), "{}", answer.message());
+        }
+        let nodot = cluster.post(DEFINITIONS, &gadgets("nodot")).await;
+        assert!(nodot.message().ends_with(r#"spec.group: Invalid value: "nodot": should be a domain with at least one dot"#), "{}", nodot.message());
+    }
+
     #[needs(Rules)]
     async fn rules_refuse_in_their_words(cluster) {
         let group = group();
@@ -243,6 +329,22 @@ fn gadgets(group: &str) -> Value {
             }],
         },
     })
+}
+
+/// The definition of a type of these names.
+fn named(group: &str, names: &Value) -> Value {
+    let mut definition = gadgets(group);
+    let plural = names["plural"].as_str().expect("a plural");
+    definition["metadata"]["name"] = format!("{plural}.{group}").into();
+    definition["spec"]["names"] = names.clone();
+    definition
+}
+
+/// The status, reason and message of a condition.
+fn condition<'a>(answer: &'a Answer, kind: &str) -> Option<[&'a str; 3]> {
+    let conditions = answer.body["status"]["conditions"].as_array()?;
+    let found = conditions.iter().find(|known| known["type"] == kind)?;
+    Some(["status", "reason", "message"].map(|key| found[key].as_str().unwrap_or_default()))
 }
 
 /// The same with rules.
