@@ -1,6 +1,6 @@
 //! Discovery documents: which groups, versions and resources there are, in both forms that clients ask for.
 //!
-//! Pure functions of the served resources; caching and answering are the service's.
+//! Pure functions of the served resources; caching and answering are elsewhere, in `documents`.
 
 use std::{cmp::Reverse, sync::Arc};
 

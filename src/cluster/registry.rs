@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use super::{
     builtin,
+    documents::Cache,
     object::GroupResource,
     resource::{Origin, Resource},
 };
 
 /// All served versions of all types.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     resources: Vec<Arc<Resource>>,
+    documents: Cache,
 }
 
 impl Registry {
@@ -21,7 +23,13 @@ impl Registry {
     pub(crate) fn built_in() -> Self {
         Self {
             resources: builtin::resources().map(Arc::new).collect(),
+            documents: Cache::default(),
         }
+    }
+
+    /// The documents about this state of the registry, as far as they were asked for.
+    pub(crate) fn documents(&self) -> &Cache {
+        &self.documents
     }
 
     /// All served versions of all types: built-in first, then by group and name.
@@ -68,6 +76,9 @@ impl Registry {
                 }
             })
         });
-        Self { resources }
+        Self {
+            resources,
+            documents: Cache::default(),
+        }
     }
 }

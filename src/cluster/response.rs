@@ -30,13 +30,9 @@ pub(crate) fn value(code: StatusCode, value: &Value) -> Response<Body> {
     json(code, value.to_string())
 }
 
-/// Answers with a JSON value of a content type that says more than JSON.
-pub(crate) fn typed(content_type: &'static str, value: &Value) -> Response<Body> {
-    answer(
-        StatusCode::OK,
-        content_type,
-        Full::from(value.to_string()).boxed_unsync(),
-    )
+/// Answers with JSON that is already text, of a content type that may say more than JSON.
+pub(crate) fn typed(content_type: &'static str, json: Bytes) -> Response<Body> {
+    answer(StatusCode::OK, content_type, Full::new(json).boxed_unsync())
 }
 
 /// Answers with bytes of a content type.

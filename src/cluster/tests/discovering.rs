@@ -1,6 +1,7 @@
 //! What clients learn about the server before they use it.
 
 use http::Request;
+use http_body_util::BodyExt as _;
 use kube::{Discovery, client::Body};
 use tower::ServiceExt as _;
 
@@ -56,4 +57,38 @@ async fn paths_and_methods_are_answered() {
     let reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
     check("GET", reviews, 405).await;
     check("POST", &format!("{reviews}/x"), 405).await;
+}
+
+/// The text of a document.
+async fn document(embedded: &crate::cluster::Embedded, path: &str, accept: &str) -> String {
+    let request = Request::get(path).header("Accept", accept);
+    let request = request.body(Body::empty()).unwrap();
+    let answer = embedded.clone().oneshot(request).await.unwrap();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.into()).unwrap()
+}
+
+#[tokio::test]
+async fn documents_change_with_what_is_served() {
+    let embedded = embedded();
+    let json = "application/json";
+    let aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let documents = [
+        ("/apis", json),
+        ("/apis", aggregated),
+        ("/openapi/v3", json),
+    ];
+    for (path, accept) in documents {
+        let before = document(&embedded, path, accept).await;
+        assert!(!before.contains("x.io"), "{path} {accept}");
+        assert_eq!(document(&embedded, path, accept).await, before);
+    }
+    let v1 = "/openapi/v3/apis/x.io/v1";
+    assert!(!document(&embedded, v1, json).await.contains("Thing"));
+    define(&embedded.client()).await;
+    for (path, accept) in documents {
+        let text = document(&embedded, path, accept).await;
+        assert!(text.contains("x.io"), "{path} {accept}");
+    }
+    assert!(document(&embedded, v1, json).await.contains("Thing"));
 }
