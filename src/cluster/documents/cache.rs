@@ -32,7 +32,7 @@ type Key = (String, Form);
 
 impl Cache {
     /// A document that was made before, or the one that is made now; nothing is remembered of one that does not exist.
-    pub(super) fn get_or_make(
+    pub(super) fn document(
         &self,
         path: String,
         form: Form,
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn get(cache: &Cache, path: &str, form: Form, document: Option<Bytes>) -> Option<Bytes> {
-        cache.get_or_make(path.to_owned(), form, || document)
+        cache.document(path.to_owned(), form, || document)
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             Some(Bytes::from("document"))
         };
         for _ in 0..3 {
-            let found = cache.get_or_make("apis".to_owned(), Form::Plain, make);
+            let found = cache.document("apis".to_owned(), Form::Plain, make);
             assert_eq!(found.as_deref(), Some(&b"document"[..]));
         }
         assert_eq!(times.get(), 1);

@@ -60,7 +60,7 @@ fn served(registry: &Registry, route: &Route<'_>, form: Form) -> Option<Bytes> {
     let resources = registry.resources();
     let cached = |path: String, make: &dyn Fn() -> Option<Value>| {
         let make = || make().map(|document| document.to_string().into());
-        registry.documents().get_or_make(path, form, make)
+        registry.documents().document(path, form, make)
     };
     let aggregated = |part| discovery::aggregated(resources, part, form);
     match *route {
