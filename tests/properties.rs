@@ -86,6 +86,17 @@ fn a_duration_survives_being_printed() {
 }
 
 #[test]
+fn what_is_told_of_denied_targets_is_read_again() {
+    replay(
+        properties::denied_targets,
+        &texts(&[
+            r#"{"GitRepository/apps/web":"patch on gitrepositories.source.toolkit.fluxcd.io","Bucket/apps/*":"list and watch on buckets"}"#,
+            "{}",
+        ]),
+    );
+}
+
+#[test]
 fn any_manifest_compiles_or_has_a_problem() {
     let manifests = catalogue("yaml").into_iter().flat_map(|file| {
         let text = String::from_utf8(file).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use hookgate::{
-    api::{duration::Duration, receiver::Receiver},
+    api::{denied::DeniedTargets, duration::Duration, receiver::Receiver},
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
@@ -122,6 +122,15 @@ pub fn protobuf(input: &[u8]) {
         answer.expect("every request is answered").status()
     });
     assert!(!status.is_server_error(), "{status}");
+}
+
+/// What a Receiver says of denied targets is read or passed over, and what is read is written so that it is read again.
+pub fn denied_targets(input: &[u8]) {
+    let Some(denied) = str::from_utf8(input).ok().and_then(DeniedTargets::parse) else {
+        return;
+    };
+    let annotation = denied.annotation().expect("there are some");
+    assert_eq!(DeniedTargets::parse(&annotation), Some(denied));
 }
 
 fn split(input: &[u8]) -> (&[u8], &[u8]) {

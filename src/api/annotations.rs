@@ -1,6 +1,6 @@
 //! The annotation, label, finalizer and Secret keys shared with Flux, spelled once.
 //!
-//! Extensions of hookgate live under `hookgate.dev/` and are not here until something reads them.
+//! What hookgate adds is under `hookgate.dev/`.
 
 /// Requests a reconciliation: any new value makes the owner of the object act once.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -16,3 +16,6 @@ pub const WATCH_ENABLED: &str = "Enabled";
 
 /// The key of a receiver Secret that holds the shared token.
 pub const TOKEN_KEY: &str = "token";
+
+/// On a Receiver: the targets that the gateway may not trigger; its value is a [`super::denied::DeniedTargets`].
+pub const DENIED_TARGETS: &str = "hookgate.dev/denied-targets";

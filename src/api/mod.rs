@@ -6,6 +6,7 @@ mod absent;
 pub mod annotations;
 pub mod condition;
 pub mod crds;
+pub mod denied;
 pub mod duration;
 pub mod git_repository;
 pub mod kustomization;

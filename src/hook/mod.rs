@@ -56,6 +56,12 @@ impl Hook {
         self.secret.as_deref()
     }
 
+    /// All that the Receiver can trigger, whatever the event.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
     /// Whether `token` is one of the live tokens.
     #[must_use]
     pub fn has_token(&self, token: &Token) -> bool {

@@ -16,6 +16,7 @@ use super::{
     receiver_ref::ReceiverRef,
     selection::{Selector, TargetKind},
 };
+use crate::api::denied::DeniedTargets;
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -24,6 +25,19 @@ pub enum Entry {
     Open(Arc<Hook>),
     /// A Receiver that takes none at the moment.
     Closed(Closed),
+    /// A hook that no path leads to, for its token is not known; what it triggers may be missed meanwhile.
+    Pathless(Arc<Hook>),
+}
+
+impl Entry {
+    /// The hook of a Receiver that is valid and not suspended.
+    #[must_use]
+    pub fn hook(&self) -> Option<&Arc<Hook>> {
+        match self {
+            Self::Open(hook) | Self::Pathless(hook) => Some(hook),
+            Self::Closed(_) => None,
+        }
+    }
 }
 
 /// Why a Receiver takes no deliveries at the moment.
@@ -38,12 +52,14 @@ pub enum Closed {
 /// One Receiver as the table knows it.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// The path that its deliveries arrive at.
-    pub path: HookPath,
+    /// The path that its deliveries arrive at; absent while its token is not known.
+    pub path: Option<HookPath>,
     /// When the Receiver was created, in seconds since 1970; of two with one path the older wins.
     pub created: i64,
     /// What the path leads to.
     pub entry: Entry,
+    /// The targets that the gateway may not trigger, as the Receiver says.
+    pub denied: Option<Arc<DeniedTargets>>,
 }
 
 /// The paths of all Receivers; clones share one table.
@@ -119,7 +135,7 @@ impl HookTable {
         let claims = snapshot
             .listings
             .get(receiver)
-            .and_then(|listing| snapshot.claims.get(&listing.path));
+            .and_then(|listing| snapshot.claims.get(&listing.path?));
         let claimants = claims
             .into_iter()
             .flatten()
@@ -130,17 +146,27 @@ impl HookTable {
             .collect()
     }
 
-    /// The kinds, each with a namespace, of which open hooks select objects by labels.
+    /// The hooks of all Receivers that are valid and not suspended, with what their Receivers say of denied targets.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<(Arc<Hook>, Option<Arc<DeniedTargets>>)> {
+        let snapshot = self.0.snapshot.load();
+        let hooks = snapshot.listings.values().filter_map(|listing| {
+            let hook = listing.entry.hook()?;
+            Some((Arc::clone(hook), listing.denied.clone()))
+        });
+        hooks.collect()
+    }
+
+    /// The kinds, each with a namespace, of which hooks select objects by labels.
     #[must_use]
     pub fn labelled(&self) -> BTreeSet<(TargetKind, String)> {
         let snapshot = self.0.snapshot.load();
-        let open = snapshot.listings.values().filter_map(|listing| {
-            let Entry::Open(hook) = &listing.entry else {
-                return None;
-            };
-            Some(&hook.selection.selectors)
-        });
-        let labelled = open.flatten().filter_map(|selector| match selector {
+        let hooks = snapshot
+            .listings
+            .values()
+            .filter_map(|listing| listing.entry.hook());
+        let selectors = hooks.flat_map(|hook| &hook.selection.selectors);
+        let labelled = selectors.filter_map(|selector| match selector {
             Selector::Labelled {
                 kind, namespace, ..
             } => Some((kind.clone(), namespace.clone())),
@@ -190,11 +216,13 @@ impl fmt::Debug for HookTable {
 
 impl Snapshot {
     fn publish(&mut self, receiver: Arc<ReceiverRef>, listing: Listing) {
-        let claims = self.claims.entry(listing.path).or_default();
-        claims.insert(
-            (listing.created, Arc::clone(&receiver)),
-            listing.entry.clone(),
-        );
+        if let Some(path) = listing.path {
+            let claims = self.claims.entry(path).or_default();
+            claims.insert(
+                (listing.created, Arc::clone(&receiver)),
+                listing.entry.clone(),
+            );
+        }
         self.listings.insert(receiver, listing);
     }
 
@@ -202,10 +230,12 @@ impl Snapshot {
         let Some((receiver, listing)) = self.listings.remove_entry(receiver) else {
             return;
         };
-        if let Some(claims) = self.claims.get_mut(&listing.path) {
+        if let Some(path) = listing.path
+            && let Some(claims) = self.claims.get_mut(&path)
+        {
             claims.remove(&(listing.created, receiver));
             if claims.is_empty() {
-                self.claims.remove(&listing.path);
+                self.claims.remove(&path);
             }
         }
     }
@@ -224,16 +254,17 @@ mod tests {
 
     fn closed(path: HookPath, created: i64, reason: Closed) -> Listing {
         Listing {
-            path,
+            path: Some(path),
             created,
             entry: Entry::Closed(reason),
+            denied: None,
         }
     }
 
     fn found(table: &HookTable, path: HookPath) -> Option<Closed> {
         match table.locate(&path.reveal())? {
             Entry::Closed(reason) => Some(reason),
-            Entry::Open(_) => None,
+            Entry::Open(_) | Entry::Pathless(_) => None,
         }
     }
 
@@ -269,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn labelled_kinds_are_in_use_as_long_as_their_hook_is_open() {
+    fn labelled_kinds_are_in_use_as_long_as_a_hook_selects_them() {
         let table = HookTable::default();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (observed, sizes) = (table.clone(), Arc::clone(&seen));
@@ -289,11 +320,21 @@ mod tests {
         };
         let hook = Hook::compile(&object.unwrap(), policy).unwrap();
         let path = HookPath::derive(None, "ci", "");
-        let open = Listing {
-            entry: Entry::Open(Arc::new(hook)),
+        let hook = Arc::new(hook);
+        let pathless = Listing {
+            entry: Entry::Pathless(Arc::clone(&hook)),
+            path: None,
             ..closed(path, 1, Closed::NotReady)
         };
+        let open = Listing {
+            entry: Entry::Open(hook),
+            ..closed(path, 1, Closed::NotReady)
+        };
+        table.publish(&receiver("ci"), &pathless);
+        assert!(table.locate(&path.reveal()).is_none());
         table.publish(&receiver("ci"), &open);
+        assert!(table.locate(&path.reveal()).is_some());
+        assert_eq!(table.hooks().len(), 1);
         let labelled = table.labelled();
         let labelled: Vec<_> = labelled
             .iter()
@@ -301,6 +342,7 @@ mod tests {
             .collect();
         assert_eq!(labelled, [("buckets", "apps"), ("buckets", "default")]);
         table.publish(&receiver("ci"), &closed(path, 1, Closed::Suspended));
-        assert_eq!(*seen.lock().unwrap(), [2, 0]);
+        assert_eq!(*seen.lock().unwrap(), [2, 2, 0]);
+        assert!(table.hooks().is_empty());
     }
 }

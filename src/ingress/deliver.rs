@@ -88,7 +88,7 @@ fn locate(table: &HookTable, arrival: &Arrival) -> Result<Arc<Hook>, Rejection> 
     match table.locate(arrival.path()) {
         Some(Entry::Open(hook)) => Ok(hook),
         Some(Entry::Closed(closed)) => Err(Rejection::Closed(closed)),
-        None => Err(Rejection::UnknownPath),
+        Some(Entry::Pathless(_)) | None => Err(Rejection::UnknownPath),
     }
 }
 

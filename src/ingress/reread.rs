@@ -58,7 +58,7 @@ impl SecretReader {
         drop(last_read);
         match self.table.listing(hook.receiver())?.entry {
             Entry::Open(current) if !Arc::ptr_eq(&current, hook) => Some(current),
-            Entry::Open(_) | Entry::Closed(_) => None,
+            Entry::Open(_) | Entry::Closed(_) | Entry::Pathless(_) => None,
         }
     }
 

@@ -20,6 +20,9 @@ pub const STALLED: &str = "Stalled";
 /// The condition type of a Kustomization that says whether what it applied is healthy.
 pub const HEALTHY: &str = "Healthy";
 
+/// The condition type of a Receiver that is `False` while hookgate may not trigger some of its targets, else absent.
+pub const TARGETS_ACCESSIBLE: &str = "TargetsAccessible";
+
 /// The longest message the schema accepts, in bytes; longer ones are cut and end in `...`.
 pub const MAX_MESSAGE_BYTES: usize = 32_768;
 

@@ -21,14 +21,14 @@ pub(super) fn act(
     receiver: &ReceiverRef,
     listing: Option<&Listing>,
 ) -> (Standing, Vec<ReceiverRef>) {
-    let old_path = table.listing(receiver).map(|old| old.path);
+    let old_path = table.listing(receiver).and_then(|old| old.path);
     let mut rivals = table.rivals(receiver);
     match listing {
         Some(listing) => table.publish(receiver, listing),
         None => table.withdraw(receiver),
     }
     let standing = standing(table, receiver);
-    if old_path == listing.map(|listing| listing.path) {
+    if old_path == listing.and_then(|listing| listing.path) {
         return (standing, Vec::new());
     }
     for rival in table.rivals(receiver) {
@@ -69,9 +69,10 @@ mod tests {
 
     fn listing(path: &str, created: i64) -> Listing {
         Listing {
-            path: HookPath::derive(None, path, ""),
+            path: Some(HookPath::derive(None, path, "")),
             created,
             entry: Entry::Closed(Closed::NotReady),
+            denied: None,
         }
     }
 

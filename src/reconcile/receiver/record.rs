@@ -11,7 +11,11 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{act::Standing, decide::Outcome, status};
+use super::{
+    act::Standing,
+    decide::{Outcome, denied_targets},
+    status,
+};
 use crate::{
     api::{
         annotations::{FINALIZER, REQUESTED_AT},
@@ -122,13 +126,16 @@ impl Record<'_> {
             now: Timestamp::now(),
         };
         let requested_at = requested_at.map(String::as_str);
-        status::status(
+        let mut status = status::status(
             &stored.status,
             self.outcome,
             self.standing,
             requested_at,
             stamp,
-        )
+        );
+        let denied = denied_targets(metadata);
+        status::show_denied(&mut status.conditions, denied.as_ref(), stamp);
+        status
     }
 }
 

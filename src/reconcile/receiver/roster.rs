@@ -10,7 +10,10 @@ use std::{
 use kube::api::ObjectMeta;
 
 use super::decide::{Outcome, Remembered};
-use crate::{api::annotations::REQUESTED_AT, hook::ReceiverRef};
+use crate::{
+    api::annotations::{DENIED_TARGETS, REQUESTED_AT},
+    hook::ReceiverRef,
+};
 
 /// All Receivers that exist, as far as this process has seen.
 #[derive(Default)]
@@ -35,6 +38,7 @@ struct Version {
     uid: Option<String>,
     generation: Option<i64>,
     requested_at: Option<String>,
+    denied: Option<String>,
     is_deleting: bool,
 }
 
@@ -183,10 +187,12 @@ impl Roster {
 impl Version {
     fn of(metadata: &ObjectMeta) -> Self {
         let annotations = metadata.annotations.as_ref();
+        let annotation = |key| annotations.and_then(|all| all.get(key).cloned());
         Self {
             uid: metadata.uid.clone(),
             generation: metadata.generation,
-            requested_at: annotations.and_then(|all| all.get(REQUESTED_AT).cloned()),
+            requested_at: annotation(REQUESTED_AT),
+            denied: annotation(DENIED_TARGETS),
             is_deleting: metadata.deletion_timestamp.is_some(),
         }
     }
@@ -196,6 +202,7 @@ impl Version {
         self.uid != old.uid
             || self.generation != old.generation
             || self.is_deleting != old.is_deleting
+            || self.denied != old.denied
             || (self.requested_at.is_some() && self.requested_at != old.requested_at)
     }
 }
@@ -244,6 +251,10 @@ mod tests {
         check(&requested("1"), &requested("2"), true);
         check(&requested("1"), &requested("1"), false);
         check(&requested("1"), &json!({}), false);
+        let denied = |value| json!({"annotations": {DENIED_TARGETS: value}});
+        check(&json!({}), &denied("{}"), true);
+        check(&denied("{}"), &json!({}), true);
+        check(&denied("{}"), &denied("{}"), false);
         check(
             &json!({}),
             &json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}),

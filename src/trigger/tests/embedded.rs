@@ -99,9 +99,10 @@ pub(in crate::trigger) fn publish(table: &HookTable, name: &str, resources: &Val
     };
     let hook = Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap();
     let listing = Listing {
-        path: hook.path(None),
+        path: Some(hook.path(None)),
         created: 0,
         entry: hook::Entry::Open(Arc::new(hook.clone())),
+        denied: None,
     };
     table.publish(hook.receiver(), &listing);
 }

@@ -2,11 +2,17 @@
 //!
 //! Pure; it does not know whether this replica may write.
 
-use kube::core::DeserializeGuard;
+use std::sync::Arc;
+
+use kube::core::{DeserializeGuard, ObjectMeta};
 
 use super::load::Reading;
 use crate::{
-    api::receiver::{Receiver, ReceiverType},
+    api::{
+        annotations::DENIED_TARGETS,
+        denied::DeniedTargets,
+        receiver::{Receiver, ReceiverType},
+    },
     hook::{Closed, Entry, Hook, HookPath, Listing, Policy, ReceiverRef, Token},
 };
 
@@ -98,11 +104,15 @@ pub(super) fn decide(
         }
     };
     let created = receiver.metadata.creation_timestamp.as_ref();
-    let listing = path.zip(entry).map(|(path, entry)| Listing {
-        path,
-        created: created.map_or(0, |time| time.0.as_second()),
-        entry,
-    });
+    let denied = denied_targets(&receiver.metadata).map(Arc::new);
+    let listing = entry
+        .filter(|entry| path.is_some() || entry.hook().is_some())
+        .map(|entry| Listing {
+            path,
+            created: created.map_or(0, |time| time.0.as_second()),
+            entry,
+            denied,
+        });
     Decision {
         listing,
         outcome,
@@ -188,9 +198,15 @@ fn open(
                 message,
                 is_path_gone,
             };
-            (None, outcome)
+            (Some(Entry::Pathless(hook.into())), outcome)
         }
     }
+}
+
+/// What the gateway says of targets that it may not trigger.
+pub(super) fn denied_targets(metadata: &ObjectMeta) -> Option<DeniedTargets> {
+    let annotations = metadata.annotations.as_ref()?;
+    DeniedTargets::parse(annotations.get(DENIED_TARGETS)?)
 }
 
 #[cfg(test)]

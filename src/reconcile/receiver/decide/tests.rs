@@ -58,8 +58,16 @@ fn decided(more: &Value, reading: Reading, remembered: Option<Remembered>) -> De
 fn closed(decision: &Decision) -> Option<Closed> {
     match decision.listing.as_ref()?.entry {
         Entry::Closed(why) => Some(why),
-        Entry::Open(_) => None,
+        Entry::Open(_) | Entry::Pathless(_) => None,
     }
+}
+
+/// Whether there is a hook, for a sweep, that nobody can deliver to.
+fn has_no_path(decision: &Decision) -> bool {
+    let listing = decision.listing.as_ref();
+    listing.is_some_and(|listing| {
+        listing.path.is_none() && matches!(listing.entry, Entry::Pathless(_))
+    })
 }
 
 fn opens_with(decision: &Decision, text: &str) -> bool {
@@ -79,25 +87,20 @@ fn a_receiver_with_a_token_opens_its_path() {
     let decision = decided(&created, found(), Some(remembered("hook")));
     assert!(opens_with(&decision, "test-token"));
     let listing = decision.listing.unwrap();
+    let path = listing.path.unwrap();
     assert_eq!(
-        listing.path.reveal(),
+        path.reveal(),
         "/hook/df3ebadde655d58cd8236886baaaca95ff9c420f4c89e11a5d91965baa0cdf0f"
     );
     assert_eq!(listing.created, 60);
-    assert_eq!(
-        decision.outcome,
-        Outcome::Ready {
-            path: listing.path,
-            doubt: None
-        }
-    );
+    assert_eq!(decision.outcome, Outcome::Ready { path, doubt: None });
     assert!(decision.remembered.unwrap().token.matches(b"test-token"));
 }
 
 #[test]
 fn without_a_token_there_is_no_path() {
     let decision = decided(&json!({}), missing(), Some(remembered("hook")));
-    assert!(decision.listing.is_none() && decision.remembered.is_none());
+    assert!(has_no_path(&decision) && decision.remembered.is_none());
     assert_eq!(
         decision.outcome,
         Outcome::TokenNotFound {
@@ -122,7 +125,7 @@ fn an_unreadable_secret_does_not_take_a_working_hook_away() {
 fn the_token_of_another_secret_does_not_count() {
     for known in [None, Some(remembered("another"))] {
         let decision = decided(&json!({}), unreadable(), known);
-        assert!(decision.listing.is_none());
+        assert!(has_no_path(&decision));
         assert_eq!(
             decision.outcome,
             Outcome::TokenNotFound {

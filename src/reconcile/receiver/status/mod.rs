@@ -4,7 +4,10 @@
 
 use crate::{
     api::{
-        condition::{ConditionStatus, Conditions, READY, RECONCILING, STALLED, Stamp},
+        condition::{
+            ConditionStatus, Conditions, READY, RECONCILING, STALLED, Stamp, TARGETS_ACCESSIBLE,
+        },
+        denied::DeniedTargets,
         duration::Duration,
         receiver::ReceiverStatus,
     },
@@ -19,6 +22,8 @@ const FAILED: &str = "Failed";
 const TOKEN_NOT_FOUND: &str = "TokenNotFound";
 const VALIDATION_FAILED: &str = "ValidationFailed";
 const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
+/// Not in Flux, where such a target is an error in the log.
+const FORBIDDEN: &str = "Forbidden";
 /// Not in Flux, which lets any of the Receivers with one path win.
 const PATH_COLLISION: &str = "PathCollision";
 
@@ -74,6 +79,21 @@ pub(super) fn status(
     status
 }
 
+/// Shows what the gateway says of targets that it may not trigger; Ready does not depend on it.
+pub(super) fn show_denied(
+    conditions: &mut Conditions,
+    denied: Option<&DeniedTargets>,
+    stamp: Stamp,
+) {
+    match denied {
+        Some(denied) => {
+            let (is_false, message) = (ConditionStatus::False, denied.to_string());
+            conditions.set(TARGETS_ACCESSIBLE, is_false, FORBIDDEN, &message, stamp);
+        }
+        None => conditions.remove(TARGETS_ACCESSIBLE),
+    }
+}
+
 /// What to tell as events: nothing unless the outcome changed.
 pub(super) fn happenings(
     old: &ReceiverStatus,
@@ -81,21 +101,22 @@ pub(super) fn happenings(
     standing: &Standing,
     interval: Duration,
 ) -> Vec<Happening> {
-    let ready = |status: &ReceiverStatus| {
-        let ready = status.conditions.find(READY)?;
-        Some((
-            ready.status.clone(),
-            ready.reason.clone(),
-            ready.message.clone(),
-        ))
-    };
-    let (before, Some(after)) = (ready(old), ready(new)) else {
-        return Vec::new();
-    };
-    if before.as_ref() == Some(&after) {
-        return Vec::new();
+    let mut happenings = readiness(old, new, standing, interval);
+    if let Some((_, _, message)) = changed(old, new, TARGETS_ACCESSIBLE) {
+        happenings.push(warning(FORBIDDEN, message));
     }
-    let (status, reason, message) = after;
+    happenings
+}
+
+fn readiness(
+    old: &ReceiverStatus,
+    new: &ReceiverStatus,
+    standing: &Standing,
+    interval: Duration,
+) -> Vec<Happening> {
+    let Some((status, reason, message)) = changed(old, new, READY) else {
+        return Vec::new();
+    };
     let mut happenings = vec![match reason.as_str() {
         _ if status == ConditionStatus::True => normal(finished(interval)),
         VALIDATION_FAILED => warning(VALIDATION_FAILED, message),
@@ -106,6 +127,24 @@ pub(super) fn happenings(
         happenings.push(warning(PATH_COLLISION, shadows(rivals)));
     }
     happenings
+}
+
+/// What a condition says now, if it is there and did not say the same before.
+fn changed(
+    old: &ReceiverStatus,
+    new: &ReceiverStatus,
+    type_: &str,
+) -> Option<(ConditionStatus, String, String)> {
+    let said = |status: &ReceiverStatus| {
+        let condition = status.conditions.find(type_)?;
+        Some((
+            condition.status.clone(),
+            condition.reason.clone(),
+            condition.message.clone(),
+        ))
+    };
+    let now = said(new)?;
+    (said(old).as_ref() != Some(&now)).then_some(now)
 }
 
 fn succeed(conditions: &mut Conditions, message: &str, stamp: Stamp) {

@@ -203,3 +203,28 @@ fn events_tell_of_a_new_outcome_once() {
         "Reconciliation failed terminally due to configuration error: a; b",
     );
 }
+
+#[test]
+fn denied_targets_are_a_condition_of_their_own_that_goes_away_with_them() {
+    let ready = after(&never_reconciled(), &ready());
+    let mut denied = DeniedTargets::default();
+    denied.deny("GitRepository/apps/web", "patch on gitrepositories");
+    let mut told = ready.clone();
+    show_denied(&mut told.conditions, Some(&denied), stamp());
+    let message = "hookgate may not trigger `GitRepository/apps/web`: \
+                   grant `patch on gitrepositories` to the service account of the gateway";
+    let expected = condition("TargetsAccessible", "False", "Forbidden", message);
+    let conditions = as_json(&told)["conditions"].clone();
+    assert_eq!(
+        conditions,
+        json!([as_json(&ready)["conditions"][0], expected])
+    );
+    let interval = Duration::new(StdDuration::ZERO);
+    let events = happenings(&ready, &told, &Standing::Alone, interval);
+    assert_eq!(events, [warning(FORBIDDEN, message.to_owned())]);
+    assert!(happenings(&told, &told, &Standing::Alone, interval).is_empty());
+    let mut again = told.clone();
+    show_denied(&mut again.conditions, None, stamp());
+    assert_eq!(again, ready);
+    assert!(happenings(&told, &again, &Standing::Alone, interval).is_empty());
+}

@@ -10,8 +10,9 @@ use self::support::{APPS, Cluster, Replica, in_time, options, until, with_broken
 use super::*;
 use crate::{
     api::{
-        annotations::{FINALIZER, REQUESTED_AT},
-        condition::{READY, STALLED},
+        annotations::{DENIED_TARGETS, FINALIZER, REQUESTED_AT},
+        condition::{READY, STALLED, TARGETS_ACCESSIBLE},
+        denied::DeniedTargets,
         receiver::{Receiver, ReceiverStatus},
     },
     hook::Closed,
@@ -88,10 +89,44 @@ async fn without_a_token_there_is_no_path_until_there_is_one() {
         ready.is_some_and(|ready| ready.message.contains("empty or blank"))
     };
     cluster.status(APPS, "web", tells).await;
-    assert!(replica.table.is_empty());
+    let hooks = replica.table.hooks();
+    assert_eq!(hooks.len(), 1, "known, but nobody can deliver to it");
     cluster.secret(APPS, "s3cret").await;
     cluster.status(APPS, "web", is_ready).await;
     assert!(replica.is_open(&path("s3cret")));
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_gateway_may_not_trigger_is_a_condition() {
+    let cluster = Cluster::new().await;
+    cluster.secret(APPS, "s3cret").await;
+    cluster.receiver(APPS, "web", &json!({})).await;
+    let replica = Replica::leader(&cluster);
+    cluster.status(APPS, "web", is_ready).await;
+    let mut denied = DeniedTargets::default();
+    denied.deny("GitRepository/apps/web", "patch on gitrepositories");
+    let annotated = |value| json!({"metadata": {"annotations": {DENIED_TARGETS: value}}});
+    cluster.change("web", &annotated(denied.annotation())).await;
+    let is_told = |status: &ReceiverStatus| {
+        let told = status.conditions.find(TARGETS_ACCESSIBLE);
+        told.is_some_and(|told| told.message == denied.to_string())
+    };
+    let status = cluster.status(APPS, "web", is_told).await;
+    assert!(is_ready(&status));
+    until(|| replica.table.hooks()[0].1.as_deref() == Some(&denied)).await;
+    cluster.change("web", &annotated(None)).await;
+    let is_over = |status: &ReceiverStatus| status.conditions.find(TARGETS_ACCESSIBLE).is_none();
+    cluster.status(APPS, "web", is_over).await;
+    until(|| replica.table.hooks()[0].1.is_none()).await;
+    let events = cluster.events().await;
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| *event == "web Warning Forbidden")
+            .count(),
+        1
+    );
     replica.stop().await;
 }
 

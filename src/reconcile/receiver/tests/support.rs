@@ -210,7 +210,7 @@ impl Replica {
     pub(super) fn closed(&self, path: &str) -> Option<Closed> {
         match self.table.locate(path)? {
             Entry::Closed(why) => Some(why),
-            Entry::Open(_) => None,
+            Entry::Open(_) | Entry::Pathless(_) => None,
         }
     }
 
