@@ -137,3 +137,13 @@ fn any_protobuf_body_is_stored_or_the_fault_of_who_sent_it() {
     replay(properties::protobuf, &[body]);
     replay(properties::protobuf, &texts(&["", "k8s\0", "{}"]));
 }
+
+#[test]
+fn a_line_of_the_journal_reads_the_same_when_it_is_written_back() {
+    let key = r#"["source.toolkit.fluxcd.io","v1","GitRepository","gitrepositories","apps","web"]"#;
+    let value = r#"{"at":[1700000000,5],"receiver":["apps","hook"],"delivery":"d","later":{}}"#;
+    replay(
+        properties::journal_entry,
+        &texts(&[&format!("{key}\n{value}"), "[]\n{}", "\n"]),
+    );
+}

@@ -10,6 +10,7 @@ use hookgate::{
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
+    trigger::journal::Entry,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body_util::Full;
@@ -131,6 +132,23 @@ pub fn denied_targets(input: &[u8]) {
     };
     let annotation = denied.annotation().expect("there are some");
     assert_eq!(DeniedTargets::parse(&annotation), Some(denied));
+}
+
+/// A line of the journal that is read as a mark is written back as one that reads the same.
+///
+/// The input is a key, a newline, and a value.
+pub fn journal_entry(input: &[u8]) {
+    let (key, value) = split(input);
+    let (Ok(key), Ok(value)) = (str::from_utf8(key), str::from_utf8(value)) else {
+        return;
+    };
+    let entry = Entry {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    if let Ok(normal) = entry.normalised() {
+        assert_eq!(normal.normalised(), Ok(normal.clone()), "{entry:?}");
+    }
 }
 
 fn split(input: &[u8]) -> (&[u8], &[u8]) {

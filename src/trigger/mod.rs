@@ -3,6 +3,7 @@
 //! Nothing is kept on disk yet, and what failed is for the sender to send again.
 
 mod failure;
+pub mod journal;
 mod report;
 mod request;
 mod schedule;

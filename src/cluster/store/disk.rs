@@ -12,7 +12,8 @@ use std::{
 };
 
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition,
+    Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _,
+    TableDefinition, backends::FileBackend,
 };
 
 use super::OpenError;
@@ -159,7 +160,10 @@ fn open_file(path: &Path, is_new: bool) -> io::Result<File> {
 fn open(file: File, path: &Path) -> Result<(Disk, Contents), OpenError> {
     // A damaged file can make the database library panic; that is one more way to say `damaged`.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let database = Database::builder().set_cache_size(CACHE).create_file(file);
+        let database = FileBackend::new(file).and_then(|file| {
+            let mut builder = Database::builder();
+            builder.set_cache_size(CACHE).create_with_backend(file)
+        });
         read(database.map_err(|error| refusal(path, error))?, path)
     }));
     opened.unwrap_or_else(|_| Err(damaged(path, &"it is not a complete database")))

@@ -1,0 +1,245 @@
+//! Which marks are on disk, and which changes go there next.
+//!
+//! Pure: it is told what became of a write, and gives back whom to tell; it neither waits nor writes.
+//! Changes gather in a map keyed by target, so that they are bounded by the number of targets, not of deliveries.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Mark,
+    ids::{IdRows, Ids},
+};
+use crate::hook::{ReceiverRef, Target};
+
+/// How long a change that nobody waits for may stay in memory.
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// What is on disk, and what will be; `W` is somebody who waits.
+#[derive(Debug)]
+pub(super) struct Ledger<W> {
+    /// The marks of the file, as far as is known.
+    durable: HashMap<Target, Mark>,
+    changes: HashMap<Target, Change<W>>,
+    /// Who waits for everything so far.
+    flushes: Vec<W>,
+    ids: Ids,
+    /// Since when a change waits that nobody waits for.
+    delayed_since: Option<Instant>,
+    waiting: usize,
+}
+
+/// What happens to the mark of one target.
+#[derive(Debug)]
+struct Change<W> {
+    /// Forget a mark that is not newer.
+    clear: Option<Timestamp>,
+    mark: Option<Mark>,
+    waiters: Vec<W>,
+}
+
+/// When the next transaction is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// Somebody waits for it.
+    Now,
+    /// Nobody does.
+    At(Instant),
+    /// There is nothing to write.
+    Never,
+}
+
+/// One transaction.
+#[derive(Debug)]
+pub(super) struct Batch<W> {
+    /// Marks to put, or to remove.
+    pub(super) marks: Vec<(Target, Option<Mark>)>,
+    /// Rows of ids to put and to remove.
+    pub(super) ids: IdRows,
+    /// Whom to tell how it went.
+    pub(super) waiters: Vec<W>,
+    clears: Vec<(Target, Timestamp)>,
+}
+
+impl<W> Ledger<W> {
+    /// Begins with what a file holds.
+    pub(super) fn new(marks: impl IntoIterator<Item = (Target, Mark)>, ids: Ids) -> Self {
+        Self {
+            durable: marks.into_iter().collect(),
+            changes: HashMap::new(),
+            flushes: Vec::new(),
+            ids,
+            delayed_since: None,
+            waiting: 0,
+        }
+    }
+
+    /// Gathers a mark; of several for one target the newest is written, and all who wait are told.
+    pub(super) fn mark(&mut self, target: &Target, mark: Mark, waiter: W) {
+        // A mark of a sweep belongs to no delivery.
+        if !mark.delivery.is_empty() {
+            self.ids.recognise(&mark.receiver, &mark.delivery);
+        }
+        let change = match self.changes.get_mut(target) {
+            Some(change) => change,
+            None => self.changes.entry(target.clone()).or_default(),
+        };
+        change.mark = newest(change.mark.take(), Some(mark));
+        change.waiters.push(waiter);
+        self.waiting += 1;
+    }
+
+    /// Gathers that marks up to a time are not needed; gives back who waited for one that need not be written any more.
+    #[must_use]
+    pub(super) fn clear(&mut self, target: &Target, up_to: Timestamp, now: Instant) -> Vec<W> {
+        let change = match self.changes.get_mut(target) {
+            Some(change) => change,
+            // A mark that is being written is not known to be on disk yet, so that every target counts.
+            None => self.changes.entry(target.clone()).or_default(),
+        };
+        change.clear = change.clear.max(Some(up_to));
+        self.delayed_since.get_or_insert(now);
+        if change
+            .mark
+            .as_ref()
+            .is_none_or(|mark| mark.requested_at > up_to)
+        {
+            return Vec::new();
+        }
+        change.mark = None;
+        let withdrawn = std::mem::take(&mut change.waiters);
+        self.waiting -= withdrawn.len();
+        withdrawn
+    }
+
+    /// Whether the Receiver has had a delivery of this id lately; from now on it has.
+    pub(super) fn recognise(
+        &mut self,
+        receiver: &ReceiverRef,
+        delivery: &str,
+        now: Instant,
+    ) -> bool {
+        let is_known = self.ids.recognise(receiver, delivery);
+        if !is_known {
+            self.delayed_since.get_or_insert(now);
+        }
+        is_known
+    }
+
+    /// Gathers somebody who waits for all that has been gathered or taken so far.
+    pub(super) fn flush(&mut self, waiter: W) {
+        self.flushes.push(waiter);
+        self.waiting += 1;
+    }
+
+    /// When the next transaction is due.
+    pub(super) fn due(&self) -> Due {
+        match self.delayed_since {
+            _ if self.waiting > 0 => Due::Now,
+            Some(since) => Due::At(since + LONGEST_DELAY),
+            None => Due::Never,
+        }
+    }
+
+    /// Takes what has gathered; `settle` must be told what became of it before the next is taken.
+    pub(super) fn take(&mut self, now: Timestamp) -> Batch<W> {
+        self.delayed_since = None;
+        self.waiting = 0;
+        let mut batch = Batch {
+            marks: Vec::with_capacity(self.changes.len()),
+            ids: self.ids.take(now),
+            waiters: std::mem::take(&mut self.flushes),
+            clears: Vec::new(),
+        };
+        for (target, change) in self.changes.drain() {
+            let durable = self.durable.get(&target);
+            let kept =
+                durable.filter(|mark| change.clear.is_none_or(|clear| mark.requested_at > clear));
+            let next = match (kept, change.mark) {
+                (Some(kept), Some(mark)) if kept.requested_at > mark.requested_at => {
+                    Some(kept.clone())
+                }
+                (kept, mark) => mark.or_else(|| kept.cloned()),
+            };
+            batch.waiters.extend(change.waiters);
+            if let Some(clear) = change.clear {
+                batch.clears.push((target.clone(), clear));
+            }
+            if next.as_ref() != durable {
+                batch.marks.push((target, next));
+            }
+        }
+        batch
+    }
+
+    /// Notes whether a batch is on disk, and gives back whom to tell.
+    pub(super) fn settle(&mut self, batch: Batch<W>, is_written: bool, now: Instant) -> Vec<W> {
+        if is_written {
+            for (target, mark) in batch.marks {
+                match mark {
+                    Some(mark) => self.durable.insert(target, mark),
+                    None => self.durable.remove(&target),
+                };
+            }
+            self.ids.written();
+        } else {
+            self.regain(batch.clears, now);
+        }
+        batch.waiters
+    }
+
+    /// What makes the marks of a file that was opened again those that were acknowledged.
+    pub(super) fn differences(
+        &mut self,
+        stored: &HashMap<Target, Mark>,
+        stored_ids: &Ids,
+    ) -> Vec<(Target, Option<Mark>)> {
+        self.ids.reconcile(stored_ids.rows());
+        let targets: HashSet<_> = self.durable.keys().chain(stored.keys()).collect();
+        let differing = targets
+            .into_iter()
+            .filter(|target| self.durable.get(target) != stored.get(target));
+        differing
+            .map(|target| (target.clone(), self.durable.get(target).cloned()))
+            .collect()
+    }
+
+    /// Takes back what was to be cleared by a write that failed; its marks are not taken back, for whoever waited is told.
+    fn regain(&mut self, clears: Vec<(Target, Timestamp)>, now: Instant) {
+        for (target, clear) in clears {
+            let change = self.changes.entry(target).or_default();
+            change.clear = change.clear.max(Some(clear));
+        }
+        if !self.changes.is_empty() || self.ids.has_unwritten() {
+            self.delayed_since.get_or_insert(now);
+        }
+    }
+}
+
+impl<W> Batch<W> {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.marks.is_empty() && self.ids == IdRows::default()
+    }
+}
+
+impl<W> Default for Change<W> {
+    fn default() -> Self {
+        Self {
+            clear: None,
+            mark: None,
+            waiters: Vec::new(),
+        }
+    }
+}
+
+fn newest(old: Option<Mark>, new: Option<Mark>) -> Option<Mark> {
+    match (old, new) {
+        (Some(old), Some(new)) if old.requested_at > new.requested_at => Some(old),
+        (old, new) => new.or(old),
+    }
+}

@@ -1,0 +1,188 @@
+//! The journal: the durable set of what is pending, in one file that one thread writes.
+//!
+//! It does not know what a mark leads to, and when; that is for the queue.
+
+mod entry;
+mod error;
+mod file;
+mod folder;
+mod ids;
+mod ledger;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+pub use self::{
+    entry::{Entry, Unreadable},
+    error::{NotDurable, OpenError},
+};
+use self::{file::JournalFile, folder::Folder, ids::Ids, ledger::Ledger, writer::Writer};
+use crate::hook::{ReceiverRef, Target};
+
+/// What is pending for one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When the delivery was accepted.
+    pub requested_at: Timestamp,
+    /// Whose delivery it was.
+    pub receiver: ReceiverRef,
+    /// Its id.
+    pub delivery: String,
+}
+
+/// The marks on disk, and the ids of deliveries; clones are handles to the same, and the last one closes it.
+#[derive(Clone)]
+pub struct Journal {
+    replica: Uuid,
+    kept: Kept,
+}
+
+#[derive(Clone)]
+enum Kept {
+    /// In the file.
+    OnDisk(Arc<Writer>),
+    /// Nothing but the ids, in memory.
+    Off(Arc<Mutex<Ids>>),
+}
+
+/// A journal, and what was in it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The journal.
+    pub journal: Journal,
+    /// What was pending when it was last written.
+    pub marks: Vec<(Target, Mark)>,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where an opened journal came from; all but `Continued` ask for a sweep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was there, and in order.
+    Continued,
+    /// There was none.
+    New,
+    /// It was damaged.
+    Replaced {
+        /// Where the damaged file is now.
+        damaged: PathBuf,
+    },
+}
+
+impl Journal {
+    /// Opens the journal of a directory, which is made when it is missing; a damaged file is moved aside and replaced.
+    pub fn open(directory: &Path) -> Result<Opened, OpenError> {
+        let folder = Folder::hold(directory)?;
+        let (file, contents, origin) = JournalFile::open(&folder, Uuid::new_v4())?;
+        let marks: Vec<_> = contents.marks.into_iter().collect();
+        let ledger = Ledger::new(marks.clone(), contents.ids);
+        let writer = Writer::start(folder, file, contents.replica, ledger)?;
+        let journal = Self {
+            replica: contents.replica,
+            kept: Kept::OnDisk(Arc::new(writer)),
+        };
+        Ok(Opened {
+            journal,
+            marks,
+            origin,
+        })
+    }
+
+    /// A journal that keeps no mark.
+    #[must_use]
+    pub fn off() -> Opened {
+        let journal = Self {
+            replica: Uuid::new_v4(),
+            kept: Kept::Off(Arc::default()),
+        };
+        Opened {
+            journal,
+            marks: Vec::new(),
+            origin: Origin::New,
+        }
+    }
+
+    /// Who this is: the same for as long as the file lives.
+    #[must_use]
+    pub fn replica(&self) -> Uuid {
+        self.replica
+    }
+
+    /// Puts a mark and the id of its delivery into the next transaction; resolves when it is on disk, or withdrawn.
+    pub fn mark(
+        &self,
+        target: &Target,
+        mark: Mark,
+    ) -> impl Future<Output = Result<(), NotDurable>> + Send + 'static + use<> {
+        let (waiter, told) = oneshot::channel();
+        let gathered = match &self.kept {
+            Kept::OnDisk(writer) => writer.gather(|ledger| ledger.mark(target, mark, waiter)),
+            Kept::Off(ids) => {
+                recognise(ids, &mark.receiver, &mark.delivery);
+                Err(NotDurable::Off)
+            }
+        };
+        async move {
+            gathered?;
+            told.await.unwrap_or(Err(NotDurable::Closed))
+        }
+    }
+
+    /// Forgets the mark of a target if it is not newer than `up_to`; never waits.
+    ///
+    /// A mark that is not written yet is withdrawn; one that is goes with the next transaction, at the latest after a second.
+    pub fn clear(&self, target: &Target, up_to: Timestamp) {
+        let Kept::OnDisk(writer) = &self.kept else {
+            return;
+        };
+        let withdrawn = writer.gather(|ledger| ledger.clear(target, up_to, Instant::now()));
+        for waiter in withdrawn.into_iter().flatten() {
+            // Whoever has stopped waiting does not want to know.
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    /// Whether the Receiver has had a delivery of this id lately; from now on it has, on disk at the latest after a second.
+    #[must_use]
+    pub fn recognise(&self, receiver: &ReceiverRef, delivery: &str) -> bool {
+        match &self.kept {
+            Kept::OnDisk(writer) => writer
+                .gather(|ledger| ledger.recognise(receiver, delivery, Instant::now()))
+                .unwrap_or_default(),
+            Kept::Off(ids) => recognise(ids, receiver, delivery),
+        }
+    }
+
+    /// Writes all that rides along with the next transaction now; for shutdown.
+    pub async fn flush(&self) -> Result<(), NotDurable> {
+        let Kept::OnDisk(writer) = &self.kept else {
+            return Ok(());
+        };
+        let (waiter, told) = oneshot::channel();
+        writer.gather(|ledger| ledger.flush(waiter))?;
+        told.await.unwrap_or(Err(NotDurable::Closed))
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Journal")
+    }
+}
+
+fn recognise(ids: &Mutex<Ids>, receiver: &ReceiverRef, delivery: &str) -> bool {
+    let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
+    ids.recognise(receiver, delivery)
+}
