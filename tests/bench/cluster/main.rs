@@ -3,9 +3,11 @@
 //! It prints figures and judges none; memory and CPU time are read from `/proc`, so only on Linux.
 
 mod binary;
+#[path = "../support/figures.rs"]
 mod figures;
 mod operations;
 mod plane;
+#[path = "../support/process.rs"]
 mod process;
 mod start;
 mod watchers;

@@ -64,7 +64,7 @@ impl std::fmt::Display for Measured {
 
 async fn times(mut act: impl AsyncFnMut(u32) -> anyhow::Result<()>) -> anyhow::Result<Measured> {
     let mut times = Vec::new();
-    let (cpu_before, started) = (cpu(), Instant::now());
+    let (cpu_before, started) = (cpu("self"), Instant::now());
     for number in 0..TIMES {
         let began = Instant::now();
         act(number).await?;
@@ -72,7 +72,7 @@ async fn times(mut act: impl AsyncFnMut(u32) -> anyhow::Result<()>) -> anyhow::R
     }
     let each = started.elapsed() / TIMES;
     let spent = cpu_before
-        .zip(cpu())
+        .zip(cpu("self"))
         .map(|(before, after)| after.saturating_sub(before) / TIMES);
     Ok(Measured {
         times: Times::new(times),

@@ -50,7 +50,7 @@ pub(crate) async fn measure(out: &mut impl std::io::Write) -> anyhow::Result<()>
         writeln!(out, "  each waiting watcher: {each} bytes resident")?;
     }
     forget_peak();
-    let before = (Memory::of("self"), cpu());
+    let before = (Memory::of("self"), cpu("self"));
     for change in 0..CHANGES {
         let patch = json!({"metadata": {"annotations": {"change": change.to_string()}}});
         configs
@@ -67,7 +67,7 @@ pub(crate) async fn measure(out: &mut impl std::io::Write) -> anyhow::Result<()>
         )?;
     }
     if let ((Some(memory), Some(cpu_before)), Some(after), Some(cpu_after)) =
-        (before, Memory::of("self"), cpu())
+        (before, Memory::of("self"), cpu("self"))
     {
         let growth = after.peak.saturating_sub(memory.resident);
         let copies = WATCHERS * BYTES / 1_000_000;

@@ -6,6 +6,7 @@
 mod journal;
 mod judge;
 mod objects;
+#[path = "../support/random.rs"]
 mod random;
 mod round;
 mod writer;

@@ -61,9 +61,10 @@ pub(crate) fn forget_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The CPU time of all threads of this process so far, in steps of 10 ms; nothing where there is no `/proc`.
-pub(crate) fn cpu() -> Option<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+/// The CPU time of all threads of a process so far, or of this one for `self`, in steps of 10 ms;
+/// nothing where there is no `/proc`.
+pub(crate) fn cpu(process: &str) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name of the program comes first, in parentheses, and may hold spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u64>().ok();

@@ -18,8 +18,13 @@ impl Times {
 
     /// The time that `percent` of all are not longer than.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        self.per_mille(percent * 10)
+    }
+
+    /// The time that so many of a thousand are not longer than.
+    pub(crate) fn per_mille(&self, per_mille: usize) -> Duration {
         let last = self.0.len() - 1;
-        self.0[last * percent / 100]
+        self.0[last * per_mille / 1000]
     }
 
     /// The one in the middle.
