@@ -128,13 +128,14 @@ impl Serving {
             probes: TaskTracker::new(),
             stop_probes: CancellationToken::new(),
         };
-        serving.start_probes(addresses.admin, &metrics);
         let leading = serving.start_election(client, config);
         let synced = serving.start_receivers(client, config, &table, &metrics, leading);
         if let Some(listener) = addresses.gateway {
             serving.start_targets(targets, synced);
-            serving.start_gateway(listener, client, table, metrics);
+            serving.start_gateway(listener, client, table, metrics.clone());
         }
+        // Last, when all that readiness waits for is known: somebody may have asked already.
+        serving.start_probes(addresses.admin, &metrics);
         serving
     }
 

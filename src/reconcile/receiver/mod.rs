@@ -98,13 +98,25 @@ impl ReceiverController {
         ]);
         let queue = due
             .map(|receiver| Ok::<_, Infallible>(object_ref(&receiver)))
-            .take_until(shutdown.cancelled_owned());
+            .take_until(shutdown.clone().cancelled_owned());
+        let stillborn = told_to_end_before_the_first_list(store.clone(), shutdown);
         let config = Config::default().concurrency(options.concurrency);
         let on_error = |_: Arc<Guarded>, error: &Infallible, _: Arc<Context>| match *error {};
         let reconcile = |object, context| reconcile(object, context).boxed();
-        applier(reconcile, on_error, context, store, queue, config)
-            .for_each(|_| std::future::ready(()))
-            .await;
+        let reconciling = applier(reconcile, on_error, context, store, queue, config)
+            .for_each(|_| std::future::ready(()));
+        tokio::select! {
+            () = reconciling => {}
+            () = stillborn => {}
+        }
+    }
+}
+
+/// The machinery waits for its first list even when it is told to end; nothing is at work until then.
+async fn told_to_end_before_the_first_list(store: Store<Guarded>, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    if store.wait_until_ready().now_or_never().is_some() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -269,7 +269,7 @@ impl Gateway {
 }
 
 /// Everything in one process, on free ports, watching one namespace.
-fn config(namespace: &str) -> config::Serving {
+pub(crate) fn config(namespace: &str) -> config::Serving {
     config::Serving {
         role: Role::All,
         status_writes: StatusWrites::On,
