@@ -22,22 +22,31 @@ use super::{
     load::DIGEST_ANNOTATION,
     local::Local,
     output,
-    phases::{Entered, PHASES, Phases},
+    phases::{Entered, Phases},
     recording::Recording,
 };
 use crate::{
     api::{annotations::REQUESTED_AT, git_repository::GitRepository, receiver::Receiver},
-    config::{ListenAddr, Serving},
+    config::{Journal, ListenAddr, Serving},
+    ingress::Phase,
 };
 
 /// The recorded request that is sent.
 const PUSH: &str = "receivers/github/push.http";
 
 /// The phases of a delivery whose sender is not proven.
-const PHASES_TO_AUTHENTICATE: [&str; 4] = ["receive", "locate", "limit", "authenticate"];
+const PHASES_TO_AUTHENTICATE: [Phase; 4] = [
+    Phase::Receive,
+    Phase::Locate,
+    Phase::Limit,
+    Phase::Authenticate,
+];
 
 /// How much of the hook's path is shown, in bytes: it is a credential, and long.
 const SHOWN_PATH: usize = "/hook/01234567".len();
+
+/// How long the annotation may take to appear after a delivery that was answered 202.
+const ANNOTATED_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long the Receiver may take to get its path.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
@@ -48,7 +57,8 @@ pub(super) async fn run(started: Instant, stop: CancellationToken) -> anyhow::Re
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let manifests = catalogue::manifests_of("github")?;
     let free = ListenAddr::loopback(0);
-    let serving = Serving::alone(free, free);
+    let journal = Journal::In(folder.path().join("journal"));
+    let serving = Serving::alone(free, free, journal);
     let start = Local::start(folder.path(), free, &serving, &manifests);
     let Some(local) = stop.run_until_cancelled(start).await else {
         return Ok(());
@@ -74,7 +84,7 @@ async fn show(local: &Local, phases: &Phases, started: Instant) -> anyhow::Resul
     let entered = phases.take();
     let object = stage.triggered(&answer).await?;
     let elapsed = started.elapsed().as_millis();
-    ensure_entered(&entered, &PHASES)?;
+    ensure_entered(&entered, &Phase::ALL)?;
     let story = stage.story(&push, &answer, &entered);
     let yaml = serde_saphyr::to_string(&object)?;
     output::write(&format!("{story}\n{yaml}\n"))?;
@@ -90,7 +100,8 @@ async fn show(local: &Local, phases: &Phases, started: Instant) -> anyhow::Resul
 }
 
 /// Fails unless a delivery went through these phases and no others.
-fn ensure_entered(entered: &[Entered], phases: &[&str]) -> anyhow::Result<()> {
+fn ensure_entered(entered: &[Entered], phases: &[Phase]) -> anyhow::Result<()> {
+    let phases: Vec<_> = phases.iter().map(|phase| phase.as_str()).collect();
     let names: Vec<_> = entered
         .iter()
         .map(|entered| entered.phase.as_str())
@@ -149,18 +160,27 @@ impl Stage {
     /// The object, provided that the answer says so and the object shows it.
     async fn triggered(&self, answer: &Answer) -> anyhow::Result<GitRepository> {
         ensure!(
-            answer.status == StatusCode::OK,
+            answer.status.is_success(),
             "the gateway answered {} {}",
             answer.status,
             answer.body
         );
-        let object = self.sources.get(self.name()).await?;
-        let after = object.annotations().get(REQUESTED_AT);
-        ensure!(
-            after.is_some() && after != self.before.as_ref(),
-            "GitRepository `{}` has no new annotation `{REQUESTED_AT}`",
-            self.target
-        );
+        let is_new = |object: Option<&GitRepository>| {
+            let after = object.and_then(|object| object.annotations().get(REQUESTED_AT));
+            after.is_some() && after != self.before.as_ref()
+        };
+        let annotated = await_condition(self.sources.clone(), self.name(), is_new);
+        let object = tokio::time::timeout(ANNOTATED_DEADLINE, annotated)
+            .await
+            .ok()
+            .transpose()?
+            .flatten();
+        let object = object.with_context(|| {
+            format!(
+                "GitRepository `{}` has no new annotation `{REQUESTED_AT}`",
+                self.target
+            )
+        })?;
         Ok(without_bookkeeping(object))
     }
 

@@ -74,7 +74,7 @@ impl Local {
         let local = Self {
             api: url,
             kubeconfig,
-            serving: Serving::start(addresses, &client, serving),
+            serving: Serving::start(addresses, &client, serving)?,
             client,
             plane,
             doors,

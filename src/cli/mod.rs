@@ -2,6 +2,7 @@
 //!
 //! Flags are described and checked by `config`; nothing here decides what a delivery or a commit means.
 
+mod budgeted;
 mod catalogue;
 mod connect;
 mod crds;

@@ -18,18 +18,6 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The phases of a delivery, in order.
-pub(super) const PHASES: [&str; 8] = [
-    "receive",
-    "locate",
-    "limit",
-    "authenticate",
-    "interpret",
-    "admit",
-    "select",
-    "trigger",
-];
-
 /// A phase that a delivery has entered.
 #[derive(Clone, Debug)]
 pub(super) struct Entered {

@@ -31,7 +31,7 @@ async fn start(run: &config::Run) -> anyhow::Result<Serving> {
             "this flag has no effect in hookgate; see `hookgate run --help`"
         );
     }
-    let serving = Serving::start(addresses, &client, &serving);
+    let serving = Serving::start(addresses, &client, &serving)?;
     tracing::info!(gateway = ?serving.gateway(), admin = ?serving.admin(), "serving");
     Ok(serving)
 }

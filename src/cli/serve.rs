@@ -9,6 +9,7 @@ use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::budgeted;
 use crate::{
     config::{self, ListenAddr, SecretWatch, StatusWrites},
     hook::{self, HookTable, Policy},
@@ -18,7 +19,10 @@ use crate::{
         leader::{self, LeaseSettings},
     },
     telemetry::Metrics,
-    trigger::{Targets, Trigger, WatchScope},
+    trigger::{
+        Budget, Rate, Targets, Trigger, WatchScope,
+        journal::{Journal, OpenError, Opened, Origin},
+    },
 };
 
 /// The name of the Lease that replicas compete for.
@@ -41,6 +45,8 @@ pub struct Serving {
     /// Each ends only when it is told to; the names are for messages.
     parts: JoinSet<&'static str>,
     stop_parts: CancellationToken,
+    /// Outlives the gateway, whose deliveries wait for it.
+    dispatcher: JoinSet<&'static str>,
     /// What must outlive the parts: the lease, then the probes.
     election: TaskTracker,
     stop_election: CancellationToken,
@@ -99,6 +105,24 @@ fn watch_scope(scope: &config::Scope) -> WatchScope {
     }
 }
 
+/// Opens the journal of a process that has something to keep in it.
+fn open_journal(config: &config::Serving) -> Result<Opened, OpenError> {
+    let folder = match &config.journal {
+        config::Journal::In(folder) if config.role.has_gateway() => folder,
+        config::Journal::In(_) | config::Journal::Off => return Ok(Journal::off()),
+    };
+    let opened = Journal::open(folder)?;
+    let folder = folder.display();
+    match &opened.origin {
+        Origin::Continued => tracing::info!(%folder, "journal opened"),
+        Origin::New => tracing::info!(%folder, "journal made"),
+        Origin::Replaced { damaged } => {
+            tracing::error!(%folder, damaged = %damaged.display(), "the journal was damaged; it is moved aside, and what was in it may be lost");
+        }
+    }
+    Ok(opened)
+}
+
 async fn bind(address: ListenAddr) -> Result<Listener, BindError> {
     match (Listener::bind(address.socket_addr()).await, address) {
         // IPv6 is turned off, or an IPv4 socket is in the way: the second error tells which.
@@ -111,32 +135,49 @@ async fn bind(address: ListenAddr) -> Result<Listener, BindError> {
 
 impl Serving {
     /// Starts the parts that `config` names, on `addresses`, against the cluster of `client`.
-    #[must_use]
-    pub fn start(addresses: Addresses, client: &Client, config: &config::Serving) -> Self {
+    pub fn start(
+        addresses: Addresses,
+        client: &Client,
+        config: &config::Serving,
+    ) -> Result<Self, OpenError> {
         let metrics = Metrics::new();
         let table = HookTable::default();
-        let targets = Targets::new(client.clone(), table.clone(), watch_scope(&config.scope));
+        let budget = Budget::new(Rate {
+            interval: config.api_budget.interval,
+            burst: config.api_budget.burst,
+        });
+        let journal = open_journal(config)?;
+        let budgeted = budgeted::client(client, &budget);
+        let targets = Targets::new(budgeted.clone(), table.clone(), watch_scope(&config.scope));
         let mut serving = Self {
             gateway: addresses.gateway.as_ref().map(Listener::address),
             admin: addresses.admin.iter().map(Listener::address).collect(),
             readiness: Readiness::default(),
-            trigger: Trigger::new(client.clone(), targets.clone(), metrics.clone()),
+            trigger: Trigger::new(
+                client.clone(),
+                targets.clone(),
+                journal,
+                budget,
+                metrics.clone(),
+            ),
             parts: JoinSet::new(),
             stop_parts: CancellationToken::new(),
+            dispatcher: JoinSet::new(),
             election: TaskTracker::new(),
             stop_election: CancellationToken::new(),
             probes: TaskTracker::new(),
             stop_probes: CancellationToken::new(),
         };
         let leading = serving.start_election(client, config);
-        let synced = serving.start_receivers(client, config, &table, &metrics, leading);
+        let synced = serving.start_receivers(&budgeted, config, &table, &metrics, leading);
         if let Some(listener) = addresses.gateway {
             serving.start_targets(targets, synced);
-            serving.start_gateway(listener, client, table, metrics.clone());
+            serving.start_dispatcher();
+            serving.start_gateway(listener, &budgeted, table, metrics.clone());
         }
         // Last, when all that readiness waits for is known: somebody may have asked already.
         serving.start_probes(addresses.admin, &metrics);
-        serving
+        Ok(serving)
     }
 
     /// Where deliveries arrive; nothing when this process has no gateway.
@@ -162,6 +203,7 @@ impl Serving {
         let ended = tokio::select! {
             () = stop.cancelled() => None,
             part = self.parts.join_next() => part,
+            Some(part) = self.dispatcher.join_next() => Some(part),
         };
         self.end().await;
         match ended {
@@ -175,7 +217,8 @@ impl Serving {
     pub async fn end(mut self) {
         self.stop_parts.cancel();
         while self.parts.join_next().await.is_some() {}
-        self.trigger.drain().await;
+        self.trigger.end();
+        while self.dispatcher.join_next().await.is_some() {}
         self.stop_election.cancel();
         self.election.close();
         self.election.wait().await;
@@ -258,6 +301,14 @@ impl Serving {
                 stop.run_until_cancelled(opened)
             );
             "watch of targets"
+        });
+    }
+
+    fn start_dispatcher(&mut self) {
+        let trigger = self.trigger.clone();
+        self.dispatcher.spawn(async move {
+            trigger.dispatch().await;
+            "dispatcher"
         });
     }
 

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ListenAddr, Logging, Serving};
+use super::{Journal, ListenAddr, Logging, Serving};
 
 /// Flags of `hookgate dev`.
 #[derive(Args, Clone, Debug)]
 pub struct Dev {
-    /// Folder for the database, the certificates and the kubeconfig; created with mode 0700
+    /// Folder for the database, the journal, the certificates and the kubeconfig; created with mode 0700
     #[arg(long, value_name = "DIR", env = "HOOKGATE_DATA_DIR", default_value_os_t = default_data_dir())]
     pub data_dir: PathBuf,
     /// Where deliveries arrive (HTTP)
@@ -35,7 +35,8 @@ impl Dev {
     /// The serving part of the flags: everything in one process, every namespace, no lease.
     #[must_use]
     pub fn serving(&self) -> Serving {
-        Serving::alone(self.listen, self.admin_listen)
+        let journal = Journal::In(self.data_dir.join("journal"));
+        Serving::alone(self.listen, self.admin_listen, journal)
     }
 }
 

@@ -40,12 +40,6 @@ pub(super) struct FluxArgs {
     #[arg(long, value_name = "BOOL", value_parser = go_bool, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     leader_election_release_on_cancel: Option<bool>,
-    /// No effect: triggers keep to an API budget of their own
-    #[arg(long, value_name = "QPS")]
-    kube_api_qps: Option<f64>,
-    /// No effect: triggers keep to an API budget of their own
-    #[arg(long, value_name = "N")]
-    kube_api_burst: Option<u32>,
 }
 
 impl FluxArgs {
@@ -92,8 +86,6 @@ impl FluxArgs {
                 self.leader_election_release_on_cancel == Some(false),
                 "--leader-election-release-on-cancel=false",
             ),
-            (self.kube_api_qps.is_some(), "--kube-api-qps"),
-            (self.kube_api_burst.is_some(), "--kube-api-burst"),
         ]
         .into_iter()
         .filter_map(|(given, flag)| given.then_some(flag))

@@ -19,6 +19,7 @@ pub use logging::{LogEncoding, LogLevel, Logging};
 pub use run::{Run, RunArgs};
 pub use send::Send;
 pub use serving::{
-    CrossNamespaceRefs, LeaderElection, Retry, Role, Scope, SecretWatch, Serving, StatusWrites,
+    ApiBudget, CrossNamespaceRefs, Journal, LeaderElection, Retry, Role, Scope, SecretWatch,
+    Serving, StatusWrites,
 };
 pub use values::{InvalidConfig, ListenAddr, ReceiverName};

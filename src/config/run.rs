@@ -2,13 +2,15 @@
 //!
 //! Spellings are those of Flux's notification-controller, so that its Deployment needs a new image and no more.
 
-use clap::{ArgAction, Args};
+use std::{num::NonZeroU32, path::PathBuf};
+
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::{
-    Cluster, CrossNamespaceRefs, LeaderElection, ListenAddr, LogEncoding, LogLevel, Logging, Retry,
-    Role, Scope, SecretWatch, Serving, StatusWrites,
+    ApiBudget, Cluster, CrossNamespaceRefs, Journal, LeaderElection, ListenAddr, LogEncoding,
+    LogLevel, Logging, Retry, Role, Scope, SecretWatch, Serving, StatusWrites,
     flux::{DEFAULT_SECRET_SELECTOR, FluxArgs},
-    values::{InvalidConfig, go_bool},
+    values::{InvalidConfig, go_bool, interval_of_rate},
 };
 use crate::api::duration::Duration;
 
@@ -54,6 +56,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAMESPACE", env = "RUNTIME_NAMESPACE")]
     runtime_namespace: Option<String>,
     #[command(flatten)]
+    trigger: TriggerArgs,
+    #[command(flatten)]
     election: ElectionArgs,
     #[command(flatten)]
     cluster: Cluster,
@@ -61,6 +65,33 @@ pub struct RunArgs {
     logging: Logging,
     #[command(flatten)]
     flux: FluxArgs,
+}
+
+/// Flags of what is triggered.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Triggers")]
+struct TriggerArgs {
+    /// Folder where it is kept what was accepted and is not done; made with mode 0700, for one process
+    #[arg(long, value_name = "DIR", env = "HOOKGATE_JOURNAL_DIR", default_value_os_t = default_journal_dir())]
+    journal_dir: PathBuf,
+    /// Whether it is kept; `off` refuses what cannot be done at once, so that the sender must send again
+    #[arg(long, value_enum, default_value_t = JournalSwitch::On, value_name = "on|off")]
+    journal: JournalSwitch,
+    /// How many requests a second this process may send to the Kubernetes API
+    #[arg(long, value_name = "QPS", value_parser = interval_of_rate, default_value = "50")]
+    kube_api_qps: std::time::Duration,
+    /// How many it may save up
+    #[arg(long, value_name = "N", default_value_t = ApiBudget::DEFAULT_BURST)]
+    kube_api_burst: NonZeroU32,
+}
+
+/// Whether there is a journal.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum JournalSwitch {
+    /// There is
+    On,
+    /// There is none
+    Off,
 }
 
 /// Flags of the leader election.
@@ -179,7 +210,21 @@ impl Run {
                 min_delay: args.min_retry_delay.get(),
                 max_delay: args.max_retry_delay.get(),
             },
+            journal: args.trigger.journal(),
+            api_budget: ApiBudget {
+                interval: args.trigger.kube_api_qps,
+                burst: args.trigger.kube_api_burst,
+            },
             leader_election: args.election.leader_election(namespace),
+        }
+    }
+}
+
+impl TriggerArgs {
+    fn journal(&self) -> Journal {
+        match self.journal {
+            JournalSwitch::On => Journal::In(self.journal_dir.clone()),
+            JournalSwitch::Off => Journal::Off,
         }
     }
 }
@@ -194,6 +239,11 @@ impl ElectionArgs {
             identity: self.pod_name.clone(),
         })
     }
+}
+
+/// A folder under the one for temporary files, which is a volume of its own in Flux's Deployment.
+fn default_journal_dir() -> PathBuf {
+    std::env::temp_dir().join("hookgate")
 }
 
 fn in_order(
@@ -243,6 +293,8 @@ mod tests {
             "--no-cross-namespace-refs=true",
             "--watch-configs-label-selector=team=a",
             "--concurrent=8",
+            "--kube-api-qps=20.0",
+            "--kube-api-burst=100",
             "--feature-gates=CacheSecretsAndConfigMaps=true,DisableConfigWatchers=false",
         ])
         .unwrap();
@@ -255,6 +307,8 @@ mod tests {
         );
         assert_eq!(serving.concurrent, 8);
         assert_eq!(serving.leader_election.unwrap().namespace, "flux-system");
+        let ApiBudget { interval, burst } = serving.api_budget;
+        assert_eq!((interval.as_millis(), burst.get()), (50, 100));
         assert_eq!(run.without_effect, ["--events-addr"]);
     }
 
@@ -272,6 +326,20 @@ mod tests {
     }
 
     #[test]
+    fn the_journal_is_on_unless_it_is_turned_off() {
+        let journal = |flags: &[&str]| parse(flags).unwrap().serving("default").journal;
+        assert_eq!(journal(&[]), Journal::In(default_journal_dir()));
+        assert_eq!(
+            journal(&["--journal-dir=/data/journal"]),
+            Journal::In("/data/journal".into())
+        );
+        assert_eq!(
+            journal(&["--journal=off", "--journal-dir=/data"]),
+            Journal::Off
+        );
+    }
+
+    #[test]
     fn bad_flags_are_refused_by_name() {
         let check = |flags: &[&str], named: &str| {
             let error = parse(flags).unwrap_err();
@@ -280,6 +348,9 @@ mod tests {
         check(&["--role=everything"], "--role");
         check(&["--receiverAddr=9292"], "--receiverAddr");
         check(&["--concurrent=0"], "--concurrent");
+        check(&["--kube-api-qps=0"], "--kube-api-qps");
+        check(&["--kube-api-burst=0"], "--kube-api-burst");
+        check(&["--journal=maybe"], "--journal");
         check(&["--min-retry-delay=1h"], "--max-retry-delay");
         check(
             &["--leader-election-renew-deadline=1m"],

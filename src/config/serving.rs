@@ -2,7 +2,7 @@
 //!
 //! The commands make one of these from their own flags; nothing here is read from outside.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
@@ -29,6 +29,10 @@ pub struct Serving {
     pub concurrent: u16,
     /// How failed reconciliations are retried.
     pub retry: Retry,
+    /// Where it is kept what has been accepted and is not done.
+    pub journal: Journal,
+    /// How many requests the process may send to the API server.
+    pub api_budget: ApiBudget,
     /// How one of several replicas becomes the writer of status; without it, this process is the only one.
     pub leader_election: Option<LeaderElection>,
 }
@@ -36,7 +40,7 @@ pub struct Serving {
 impl Serving {
     /// Everything in one process that has its control plane to itself: every namespace, and no lease.
     #[must_use]
-    pub fn alone(gateway: ListenAddr, admin: ListenAddr) -> Self {
+    pub fn alone(gateway: ListenAddr, admin: ListenAddr, journal: Journal) -> Self {
         Self {
             role: Role::All,
             status_writes: StatusWrites::On,
@@ -47,6 +51,8 @@ impl Serving {
             secret_watch: SecretWatch::Matching(DEFAULT_SECRET_SELECTOR.to_owned()),
             concurrent: 4,
             retry: Retry::default(),
+            journal,
+            api_budget: ApiBudget::default(),
             leader_election: None,
         }
     }
@@ -122,6 +128,40 @@ impl Default for Retry {
         Self {
             min_delay: Duration::from_millis(750),
             max_delay: Duration::from_mins(15),
+        }
+    }
+}
+
+/// Where it is kept what has been accepted and is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// Nowhere: a delivery that cannot be done at once is refused.
+    Off,
+    /// In this folder.
+    In(PathBuf),
+}
+
+/// How many requests may be sent to the API server: so many at once, and one more in each interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiBudget {
+    /// The time in which one request is earned.
+    pub interval: Duration,
+    /// How many requests can be saved up.
+    pub burst: NonZeroU32,
+}
+
+impl ApiBudget {
+    /// 300 at once, as Flux has it.
+    pub(super) const DEFAULT_BURST: NonZeroU32 = NonZeroU32::new(300).unwrap();
+    /// 50 a second, as Flux has it.
+    const DEFAULT_INTERVAL: Duration = Duration::from_millis(20);
+}
+
+impl Default for ApiBudget {
+    fn default() -> Self {
+        Self {
+            interval: Self::DEFAULT_INTERVAL,
+            burst: Self::DEFAULT_BURST,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
+    time::Duration,
 };
 
 /// Flags that are fine alone but not together, or not in this place.
@@ -149,6 +150,21 @@ pub(super) fn go_bool(text: &str) -> Result<bool, InvalidBool> {
     }
 }
 
+/// Why a text is not a rate.
+#[derive(Debug, thiserror::Error)]
+#[error("write how many requests a second, more than 0, such as 50 or 0.5")]
+pub(super) struct InvalidRate;
+
+/// Reads how many times a second something may happen, as the time from one to the next.
+pub(super) fn interval_of_rate(text: &str) -> Result<Duration, InvalidRate> {
+    let per_second: f64 = text.parse().map_err(|_| InvalidRate)?;
+    if per_second <= 0.0 {
+        return Err(InvalidRate);
+    }
+    let interval = Duration::try_from_secs_f64(1.0 / per_second).map_err(|_| InvalidRate)?;
+    Ok(interval.clamp(Duration::from_nanos(1), Duration::from_hours(1)))
+}
+
 /// Whether a text can name an object: lower-case letters, digits, `-` and `.`, at most 253.
 fn is_name(text: &str) -> bool {
     (1..=253).contains(&text.len())
@@ -186,6 +202,18 @@ mod tests {
         assert_eq!(receiver.to_string(), "flux-system/github");
         for text in ["", "github", "/github", "a/", "a/b/c", "A/b", "a/b c"] {
             assert!(text.parse::<ReceiverName>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_positive_number_a_second() {
+        for (text, millis) in [("50", 20), ("0.5", 2000), ("50.0", 20), ("1e-9", 3_600_000)] {
+            let interval = interval_of_rate(text).unwrap();
+            assert_eq!(interval, Duration::from_millis(millis), "{text}");
+        }
+        assert_eq!(interval_of_rate("inf").unwrap(), Duration::from_nanos(1));
+        for text in ["", "0", "-1", "NaN", "-inf", "fast", "50/s"] {
+            assert!(interval_of_rate(text).is_err(), "{text:?}");
         }
     }
 

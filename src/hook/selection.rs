@@ -51,6 +51,26 @@ pub enum Selector {
     },
 }
 
+impl fmt::Display for Selector {
+    /// Writes `GitRepository/flux-system/podinfo`, or `GitRepository/flux-system/*` with its labels.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(target) => target.fmt(f),
+            Self::Labelled {
+                kind,
+                namespace,
+                labels,
+            } => {
+                write!(f, "{}/{namespace}/*", kind.kind)?;
+                for (index, (key, value)) in labels.iter().enumerate() {
+                    write!(f, "{}{key}={value}", if index == 0 { " " } else { "," })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 /// A reference that can never be triggered, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -30,6 +30,7 @@ pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
     let (status, retry_after, refused) = match outcome {
         Outcome::Triggered | Outcome::NotWanted => (StatusCode::OK, None, &[][..]),
         Outcome::PartlyTriggered { refused } => (StatusCode::OK, None, &refused[..]),
+        Outcome::Pending { refused } => (StatusCode::ACCEPTED, None, &refused[..]),
         Outcome::NothingAccepted { refused } => {
             (StatusCode::INTERNAL_SERVER_ERROR, None, &refused[..])
         }

@@ -15,8 +15,8 @@ use super::{
     outcome::{Outcome, Phase, Rejection},
 };
 use crate::{
-    hook::{Authentic, Entry, Hook, HookTable, ReceiverRef, Selection},
-    trigger::Verdict,
+    hook::{Authentic, Entry, Hook, HookTable, Selection},
+    trigger::{Order, Verdict},
 };
 
 /// How long a delivery may wait for its triggers, from the end of its headers: Harbor gives up after 3 s.
@@ -29,8 +29,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What is known of a delivery, for the log and the metrics; grows from phase to phase.
 struct Record {
     phase: Phase,
-    receiver: Option<ReceiverRef>,
-    sender: &'static str,
+    hook: Option<Arc<Hook>>,
     event: String,
     delivery: String,
 }
@@ -58,7 +57,7 @@ async fn phases(
 
     record.enter(Phase::Locate);
     let hook = locate(&gateway.table, &arrival)?;
-    record.name(&hook);
+    record.hook = Some(Arc::clone(&hook));
 
     record.enter(Phase::Limit);
     gateway.failures.check(client, hook.receiver())?;
@@ -81,7 +80,12 @@ async fn phases(
     let selection = hook.select(&event);
 
     record.enter(Phase::Trigger);
-    Ok(trigger(gateway, selection, deadline).await)
+    let order = Order {
+        receiver: hook.receiver(),
+        delivery: &record.delivery,
+        selectors: &selection.selectors,
+    };
+    Ok(trigger(gateway, order, selection, deadline).await)
 }
 
 fn locate(table: &HookTable, arrival: &Arrival) -> Result<Arc<Hook>, Rejection> {
@@ -129,11 +133,13 @@ async fn prove(
     Ok((verifier.finish()?, received))
 }
 
-async fn trigger(gateway: &Gateway, selection: &Selection, deadline: Instant) -> Outcome {
-    let report = gateway
-        .trigger
-        .trigger(&selection.selectors, deadline)
-        .await;
+async fn trigger(
+    gateway: &Gateway,
+    order: Order<'_>,
+    selection: &Selection,
+    deadline: Instant,
+) -> Outcome {
+    let report = gateway.trigger.accept(order, deadline).await;
     for refusal in &selection.refusals {
         warn!(target = %refusal.target, reason = %refusal.reason, "target refused");
     }
@@ -148,6 +154,7 @@ async fn trigger(gateway: &Gateway, selection: &Selection, deadline: Instant) ->
         (Verdict::Unfinished, _) => Outcome::Unfinished {
             retry_after: report.retry_after().unwrap_or(RETRY_AFTER),
         },
+        (Verdict::Pending, _) => Outcome::Pending { refused: refused() },
         (Verdict::NoneAccepted, _) => Outcome::NothingAccepted { refused: refused() },
         (Verdict::AllDone, true) => Outcome::Triggered,
         (Verdict::AllDone, false) if report.entries.is_empty() => {
@@ -163,8 +170,7 @@ impl Record {
     fn new() -> Self {
         Self {
             phase: Phase::Receive,
-            receiver: None,
-            sender: "",
+            hook: None,
             event: String::new(),
             delivery: String::new(),
         }
@@ -175,11 +181,6 @@ impl Record {
         debug!(phase = phase.as_str(), "phase entered");
     }
 
-    fn name(&mut self, hook: &Hook) {
-        self.receiver = Some(hook.receiver().clone());
-        self.sender = hook.sender().as_str();
-    }
-
     /// Takes over the id of a proven delivery, or makes one up.
     fn identify(&mut self, hook: &Hook, received: &Received) {
         let id = hook.delivery_id(&received.headers);
@@ -188,19 +189,21 @@ impl Record {
 
     /// Writes the one line that a delivery has in the log, and counts it.
     fn keep(&self, gateway: &Gateway, client: IpAddr, end: &Result<Outcome, Rejection>) {
-        let receiver = self.receiver.as_ref();
-        let (namespace, name) =
-            receiver.map_or(("", ""), |receiver| (&receiver.namespace, &receiver.name));
+        let (namespace, name, sender) = self.hook.as_ref().map_or(("", "", ""), |hook| {
+            let receiver = hook.receiver();
+            let sender = hook.sender().as_str();
+            (&receiver.namespace, &receiver.name, sender)
+        });
         let phase = self.phase.as_str();
         match end {
             Ok(outcome) => {
                 gateway
                     .metrics
-                    .delivery(namespace, name, self.sender, outcome.as_str());
+                    .delivery(namespace, name, sender, outcome.as_str());
                 info!(
                     receiver.namespace = namespace,
                     receiver.name = name,
-                    sender = self.sender,
+                    sender,
                     event = ?self.event,
                     delivery.id = %self.delivery,
                     outcome = outcome.as_str(),

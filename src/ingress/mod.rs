@@ -27,7 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use self::{
     admin::admin_router,
     listener::{BindError, Listener, Peer},
-    outcome::Outcome,
+    outcome::{Outcome, Phase},
     readiness::{Gate, Readiness},
 };
 use self::{limit::FailureLimit, reread::SecretReader};

@@ -8,19 +8,41 @@ use crate::hook::{Closed, Unauthentic};
 
 /// The steps of a delivery, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub enum Phase {
+    /// Read the head.
     Receive,
+    /// Find the hook of the path.
     Locate,
+    /// Refuse who failed too often.
     Limit,
+    /// Let the body pass through the verifier.
     Authenticate,
+    /// Read the event.
     Interpret,
+    /// Compare it with what the Receiver wants.
     Admit,
+    /// Take what the Receiver names.
     Select,
+    /// Annotate it.
     Trigger,
 }
 
 impl Phase {
-    pub(super) fn as_str(self) -> &'static str {
+    /// All of them, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Receive,
+        Self::Locate,
+        Self::Limit,
+        Self::Authenticate,
+        Self::Interpret,
+        Self::Admit,
+        Self::Select,
+        Self::Trigger,
+    ];
+
+    /// The word for it in logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Receive => "receive",
             Self::Locate => "locate",
@@ -44,6 +66,11 @@ pub enum Outcome {
         /// The targets that were refused, as `Kind/namespace/name`.
         refused: Vec<String>,
     },
+    /// Nothing is lost, but some targets are still to be annotated: they are on disk and being worked on.
+    Pending {
+        /// The targets that were refused, as `Kind/namespace/name`.
+        refused: Vec<String>,
+    },
     /// The Receiver does not list the event.
     NotWanted,
     /// No target could be annotated, and none will be until somebody changes something.
@@ -51,7 +78,7 @@ pub enum Outcome {
         /// The targets that were refused, as `Kind/namespace/name`.
         refused: Vec<String>,
     },
-    /// Not every target could be annotated in time; sending again may help.
+    /// A target could be neither annotated in time nor written to disk; sending again may help.
     Unfinished {
         /// When to send again.
         retry_after: Duration,
@@ -65,6 +92,7 @@ impl Outcome {
         match self {
             Self::Triggered => "triggered",
             Self::PartlyTriggered { .. } => "partly-triggered",
+            Self::Pending { .. } => "pending",
             Self::NotWanted => "not-wanted",
             Self::NothingAccepted { .. } => "nothing-accepted",
             Self::Unfinished { .. } => "unfinished",

@@ -5,7 +5,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -34,8 +34,21 @@ pub enum PatchResult {
     Done,
     /// It will never work as things are.
     Refused,
+    /// The API server does not allow it.
+    Forbidden,
     /// It may work another time.
     Failed,
+}
+
+/// What the trigger holds at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TriggerLoad {
+    /// How many targets wait for a patch or for the answer to one.
+    pub pending: usize,
+    /// How long the oldest of them has waited.
+    pub oldest: Duration,
+    /// How many requests the API budget would let through at once.
+    pub budget: u32,
 }
 
 /// All metrics of this process; clones share them.
@@ -120,6 +133,11 @@ impl Metrics {
         self.0.patch_seconds.observe(took.as_secs_f64());
     }
 
+    /// Asks for the load of the trigger whenever the metrics are shown; only the first call counts.
+    pub fn observe_trigger(&self, load: impl Fn() -> TriggerLoad + Send + Sync + 'static) {
+        let _ = self.0.trigger_load.set(Box::new(load));
+    }
+
     /// Records one reconciliation of one object.
     pub fn reconciliation(&self, kind: &'static str, namespace: &str, name: &str, took: Duration) {
         self.0
@@ -149,6 +167,7 @@ impl Metrics {
     /// All metrics in the `OpenMetrics` text format; its content type is [`CONTENT_TYPE`].
     #[must_use]
     pub fn encode(&self) -> String {
+        self.0.sample();
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.0.registry) {
             Ok(()) => text,
@@ -190,6 +209,10 @@ struct Families {
     refusals: Family<Refusal, Counter>,
     patches: Family<Patch, Counter>,
     patch_seconds: Histogram,
+    trigger_load: OnceLock<Box<dyn Fn() -> TriggerLoad + Send + Sync>>,
+    pending_targets: Gauge,
+    oldest_pending_seconds: Gauge<f64, AtomicU64>,
+    budget_tokens: Gauge,
 }
 
 impl Families {
@@ -209,9 +232,14 @@ impl Families {
             refusals: Family::default(),
             patches: Family::default(),
             patch_seconds: Histogram::new(REQUEST_SECONDS),
+            trigger_load: OnceLock::new(),
+            pending_targets: Gauge::default(),
+            oldest_pending_seconds: Gauge::default(),
+            budget_tokens: Gauge::default(),
         };
         families.register_shared_with_flux();
         families.register_own();
+        families.register_load();
         families
     }
 
@@ -259,6 +287,36 @@ impl Families {
             "How long the API server took to patch a target",
             self.patch_seconds.clone(),
         );
+    }
+
+    fn register_load(&mut self) {
+        self.registry.register(
+            "hookgate_trigger_pending_targets",
+            "Targets that wait for a patch or for the answer to one",
+            self.pending_targets.clone(),
+        );
+        self.registry.register(
+            "hookgate_trigger_oldest_pending_seconds",
+            "How long the oldest pending target has waited",
+            self.oldest_pending_seconds.clone(),
+        );
+        self.registry.register(
+            "hookgate_trigger_budget_tokens",
+            "Requests that the API budget would let through at once",
+            self.budget_tokens.clone(),
+        );
+    }
+
+    /// Takes the values that change with time.
+    fn sample(&self) {
+        let Some(load) = self.trigger_load.get() else {
+            return;
+        };
+        let load = load();
+        let pending = i64::try_from(load.pending).unwrap_or(i64::MAX);
+        self.pending_targets.set(pending);
+        self.oldest_pending_seconds.set(load.oldest.as_secs_f64());
+        self.budget_tokens.set(i64::from(load.budget));
     }
 
     fn known_deliveries(
@@ -324,6 +382,7 @@ impl From<PatchResult> for Patch {
         let result = match result {
             PatchResult::Done => "done",
             PatchResult::Refused => "refused",
+            PatchResult::Forbidden => "forbidden",
             PatchResult::Failed => "failed",
         };
         Self { result }

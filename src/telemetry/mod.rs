@@ -6,4 +6,4 @@ mod log;
 mod metrics;
 
 pub use log::{AlreadyLogging, LogFormat, LogLevel, UnknownLogSetting, start_logging};
-pub use metrics::{CONTENT_TYPE, InflightRequest, Metrics, PatchResult};
+pub use metrics::{CONTENT_TYPE, InflightRequest, Metrics, PatchResult, TriggerLoad};

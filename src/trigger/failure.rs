@@ -6,24 +6,42 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-use super::report::{Outcome, Subject};
+use super::report::Outcome;
 use crate::hook::{Selector, TargetKind};
 
 /// Why a request to the API server did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It will not work until somebody changes something.
+    /// It will not work until somebody changes something, and then it is another request.
     Refused {
+        /// What to tell.
+        reason: String,
+    },
+    /// The same request will work once somebody grants it.
+    Forbidden {
         /// What to tell.
         reason: String,
     },
     /// It may work another time.
     Transient {
+        /// Whose fault it seems to be.
+        fault: Fault,
         /// What to tell.
         reason: String,
         /// How long the API server asks to wait.
         retry_after: Option<Duration>,
     },
+}
+
+/// What a failure that may pass says of the API server as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is there, and wants fewer requests.
+    Busy,
+    /// It is not there, or cannot serve.
+    Away,
+    /// Nothing: this request failed.
+    Request,
 }
 
 /// What is asked of the API server, as RBAC calls it.
@@ -43,12 +61,16 @@ impl Failure {
         status: &Status,
         retry_after: Option<Duration>,
     ) -> Self {
-        let (subject, kind) = (Subject(selector), kind_of(selector));
+        let (subject, kind) = (selector, kind_of(selector));
         let (grants, verb, resource) = (verb.grants(), verb.as_str(), resource(kind));
         let reason = match status.code {
-            403 => format!(
-                "not allowed to {verb} `{subject}`: grant {grants} on `{resource}` to the service account of hookgate"
-            ),
+            403 => {
+                return Self::Forbidden {
+                    reason: format!(
+                        "not allowed to {verb} `{subject}`: grant {grants} on `{resource}` to the service account of hookgate"
+                    ),
+                };
+            }
             404 if names_an_object(status) => {
                 format!("`{subject}` does not exist: create it, or correct it in `spec.resources`")
             }
@@ -65,12 +87,18 @@ impl Failure {
             }
             429 => {
                 return Self::Transient {
+                    fault: Fault::Busy,
                     reason: format!("the API server is too busy to {verb} `{subject}`"),
                     retry_after,
                 };
             }
             code => {
                 return Self::Transient {
+                    fault: if matches!(code, 502..=504) {
+                        Fault::Away
+                    } else {
+                        Fault::Request
+                    },
                     reason: format!("the API server answered {code} to {verb} `{subject}`"),
                     retry_after,
                 };
@@ -82,10 +110,11 @@ impl Failure {
     /// The API server could not be reached, or the connection broke.
     pub(super) fn unreachable(verb: Verb, selector: &Selector) -> Self {
         Self::Transient {
+            fault: Fault::Away,
             reason: format!(
                 "the API server could not be reached to {} `{}`",
                 verb.as_str(),
-                Subject(selector)
+                selector
             ),
             retry_after: None,
         }
@@ -94,10 +123,11 @@ impl Failure {
     /// The API server did not answer in time.
     pub(super) fn timed_out(verb: Verb, selector: &Selector) -> Self {
         Self::Transient {
+            fault: Fault::Away,
             reason: format!(
                 "the API server took too long to {} `{}`",
                 verb.as_str(),
-                Subject(selector)
+                selector
             ),
             retry_after: None,
         }
@@ -127,10 +157,11 @@ impl Failure {
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused { reason } => Self::Refused { reason },
+            Failure::Refused { reason } | Failure::Forbidden { reason } => Self::Refused { reason },
             Failure::Transient {
                 reason,
                 retry_after,
+                ..
             } => Self::Unfinished {
                 reason,
                 retry_after,
@@ -223,24 +254,50 @@ mod tests {
             "",
             "does not serve `gitrepositories.source.toolkit.fluxcd.io`",
         );
-        check_refused(403, "web", "grant `patch` on `gitrepositories.source");
-        let watch = Failure::from_status(Verb::Watch, &selector(), &status(403, ""), None);
-        let granted = "grant `list` and `watch` on `gitrepositories.source.toolkit.fluxcd.io`";
-        assert!(matches!(watch, Failure::Refused { reason } if reason.contains(granted)));
         check_refused(405, "", "does not support `patch`");
         check_refused(422, "web", "some words");
         check_refused(400, "", "some words");
     }
 
     #[test]
+    fn what_is_forbidden_says_what_to_grant() {
+        for (verb, words) in [
+            (Verb::Patch, "grant `patch` on `gitrepositories.source"),
+            (
+                Verb::Watch,
+                "grant `list` and `watch` on `gitrepositories.source",
+            ),
+        ] {
+            let failure = Failure::from_status(verb, &selector(), &status(403, "web"), None);
+            let Failure::Forbidden { reason } = failure else {
+                panic!("{failure:?}");
+            };
+            assert!(reason.contains(words), "{reason}");
+        }
+    }
+
+    #[test]
     fn what_may_work_later_is_worth_another_try() {
         let wait = Some(Duration::from_secs(3));
-        for code in [401, 408, 409, 410, 429, 500, 502, 503, 504] {
+        for (code, expected) in [
+            (401, Fault::Request),
+            (408, Fault::Request),
+            (409, Fault::Request),
+            (410, Fault::Request),
+            (429, Fault::Busy),
+            (500, Fault::Request),
+            (502, Fault::Away),
+            (503, Fault::Away),
+            (504, Fault::Away),
+        ] {
             let failure = Failure::from_status(Verb::Watch, &selector(), &status(code, ""), wait);
-            let Failure::Transient { retry_after, .. } = failure else {
+            let Failure::Transient {
+                fault, retry_after, ..
+            } = failure
+            else {
                 panic!("{code} may work later: {failure:?}");
             };
-            assert_eq!(retry_after, wait);
+            assert_eq!((fault, retry_after), (expected, wait), "{code}");
         }
     }
 }

@@ -1,262 +1,240 @@
-//! From a selection to annotated objects: each target has one patch in flight and one pending mark.
+//! From a selection to annotated objects, such that nothing that was accepted is lost.
 //!
-//! Nothing is kept on disk yet, and what failed is for the sender to send again.
+//! What is pending is a set of targets, kept in the journal; one task sends the patches, within an API budget.
 
+mod budget;
+mod claim;
+mod dispatch;
 mod failure;
 pub mod journal;
+mod queue;
 mod report;
 mod request;
-mod schedule;
 mod targets;
 
-pub use report::{Entry, Outcome, Report, Verdict};
+pub use budget::{Budget, Rate};
+pub use report::{Entry, Outcome, Report, Subject, Verdict};
 pub use targets::{Targets, WatchScope};
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use tokio::{
-    sync::{Semaphore, watch},
-    time::{Instant, sleep_until, timeout_at},
+    sync::{Notify, oneshot},
+    time::Instant,
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::sync::CancellationToken;
 
 use self::{
+    claim::Claim,
     failure::Failure,
-    report::Subject,
+    journal::{Journal, Mark, NotDurable, Opened},
+    queue::{Now, Priority, Queue},
     request::Requests,
-    schedule::{Next, Schedule},
 };
 use crate::{
-    hook::{Selector, Target},
-    telemetry::{Metrics, PatchResult},
+    hook::{ReceiverRef, Selector, Target},
+    telemetry::{Metrics, TriggerLoad},
 };
 
-/// How many requests this process has in flight to the API server at once.
-const MAX_IN_FLIGHT: usize = 32;
-/// How often a patch is sent in one round: once, and once more when that may help.
-const MAX_ATTEMPTS: u32 = 2;
-/// How long to wait before the second attempt when the API server does not say.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// A longer wait than this is not obeyed: the sender has given up by then.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How long an answer waits for a patch when it need not, because a mark is on disk or soon will be.
+const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Annotates targets; clones share the targets' schedules.
+/// What one delivery asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'d> {
+    /// Whose delivery it is.
+    pub receiver: &'d ReceiverRef,
+    /// Its id.
+    pub delivery: &'d str,
+    /// What it selects.
+    pub selectors: &'d [Selector],
+}
+
+/// Annotates targets; clones share what is pending.
 #[derive(Clone)]
 pub struct Trigger(Arc<Shared>);
 
 struct Shared {
+    queue: Mutex<Queue<oneshot::Sender<Outcome>>>,
+    /// Something may be due earlier than the dispatcher knows.
+    changed: Notify,
     requests: Requests,
     targets: Targets,
+    journal: Journal,
+    budget: Budget,
     metrics: Metrics,
-    permits: Semaphore,
-    tasks: TaskTracker,
-    /// Only targets that are not idle.
-    slots: Mutex<HashMap<Target, Slot>>,
-}
-
-/// One target that is not idle.
-struct Slot {
-    schedule: Schedule,
-    /// When the last of those who wait gives up: nothing is tried again after it.
-    deadline: Instant,
-    progress: watch::Sender<Progress>,
-}
-
-/// How far the patches of one target are.
-#[derive(Clone, Debug, Default)]
-struct Progress {
-    ended_round: u64,
-    outcome: Option<Outcome>,
+    ending: CancellationToken,
 }
 
 impl Trigger {
-    /// Makes a trigger that patches with this client, which should not retry by itself.
+    /// Makes a trigger that takes over what a journal holds; nothing is sent before [`Trigger::dispatch`] runs.
+    ///
+    /// The client should neither retry by itself nor draw from the budget.
     #[must_use]
-    pub fn new(client: kube::Client, targets: Targets, metrics: Metrics) -> Self {
-        Self(Arc::new(Shared {
+    pub fn new(
+        client: kube::Client,
+        targets: Targets,
+        opened: Opened,
+        budget: Budget,
+        metrics: Metrics,
+    ) -> Self {
+        let mut queue = Queue::new();
+        for (target, mark) in opened.marks {
+            queue.restore(target, mark.requested_at, now());
+        }
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            changed: Notify::new(),
             requests: Requests::new(client),
             targets,
+            journal: opened.journal,
+            budget,
             metrics,
-            permits: Semaphore::new(MAX_IN_FLIGHT),
-            tasks: TaskTracker::new(),
-            slots: Mutex::default(),
-        }))
+            ending: CancellationToken::new(),
+        });
+        let observed = Arc::downgrade(&shared);
+        shared.metrics.observe_trigger(move || load(&observed));
+        Self(shared)
     }
 
-    /// Annotates everything selected, and reports what is known of it at the deadline.
+    /// Marks everything selected, and reports what is known of it when the sender need not wait any longer.
     ///
-    /// The work goes on when the caller stops waiting, and patches in flight are ended even after the deadline.
-    pub async fn trigger(&self, selectors: &[Selector], deadline: Instant) -> Report {
-        let work = self
-            .clone()
-            .select_and_annotate(selectors.to_vec(), deadline);
-        self.0.tasks.spawn(work).await.unwrap_or_else(|_| {
-            let given_up = |selector: &Selector| Entry {
-                selector: selector.clone(),
-                outcome: Outcome::Unfinished {
-                    reason: format!("the work on `{}` was stopped", Subject(selector)),
-                    retry_after: None,
-                },
+    /// Each target is annotated after this call or is still being worked on; only `Unfinished` ones may be lost.
+    pub async fn accept(&self, order: Order<'_>, deadline: Instant) -> Report {
+        if let [Selector::Named(target)] = order.selectors {
+            let claim = self.claim(target, &order, deadline);
+            let entry = claim.settle(&self.0, deadline).await;
+            return Report {
+                entries: vec![entry],
             };
-            Report {
-                entries: selectors.iter().map(given_up).collect(),
-            }
-        })
-    }
-
-    /// Waits until every patch has ended; for shutdown, after the last delivery.
-    pub async fn drain(&self) {
-        self.0.tasks.close();
-        self.0.tasks.wait().await;
-    }
-
-    async fn select_and_annotate(self, selectors: Vec<Selector>, deadline: Instant) -> Report {
-        let seen = Mutex::new(HashSet::new());
-        let entries = selectors
-            .into_iter()
-            .map(|selector| self.annotate_all(selector, &seen, deadline));
-        Report {
-            entries: join_all(entries).await.into_iter().flatten().collect(),
         }
+        self.accept_many(&order, deadline).await
     }
 
-    async fn annotate_all(
+    /// Marks targets that may have missed a delivery; they are annotated when no delivery waits. Returns when all are on disk.
+    pub async fn sweep(
         &self,
-        selector: Selector,
-        seen: &Mutex<HashSet<Target>>,
-        deadline: Instant,
-    ) -> Vec<Entry> {
-        let targets = self.0.targets.select(&selector, deadline).await;
-        let outcome = match targets {
-            Ok(targets) if targets.is_empty() => Outcome::NothingSelected,
-            Ok(targets) => {
-                let first_time = targets.into_iter().filter(|target| claim(seen, target));
-                return join_all(first_time.map(|target| self.annotate(target, deadline))).await;
+        targets: impl IntoIterator<Item = (Target, ReceiverRef)>,
+    ) -> Result<(), NotDurable> {
+        let mark = |(target, receiver): (Target, ReceiverRef)| {
+            let mut queue = self.0.queue();
+            let acceptance = queue.accept(&target, Priority::Sweep, now());
+            let mark = Mark {
+                requested_at: acceptance.stamp,
+                receiver,
+                delivery: String::new(),
+            };
+            let written = (!acceptance.is_durable).then(|| self.0.journal.mark(&target, mark));
+            drop(queue);
+            async move {
+                if let Some(written) = written {
+                    written.await?;
+                    let mut queue = self.0.queue();
+                    queue.written(&acceptance.target, acceptance.stamp);
+                }
+                Ok(())
             }
-            Err(failure) => failure.into(),
         };
-        let entry = Entry { selector, outcome };
-        tracing::warn!(%entry, "nothing to trigger");
-        vec![entry]
+        let marks: Vec<_> = targets.into_iter().map(mark).collect();
+        self.0.changed.notify_one();
+        try_join_all(marks).await.map(drop)
     }
 
-    async fn annotate(&self, target: Target, deadline: Instant) -> Entry {
-        let (round, mut progress) = self.request(&target, deadline);
-        let ended = progress.wait_for(|progress| progress.ended_round >= round);
-        let outcome = match timeout_at(deadline, ended).await {
-            Ok(Ok(progress)) => progress.outcome.clone(),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        Entry {
-            outcome: outcome.unwrap_or_else(|| Outcome::Unfinished {
-                reason: format!("`{target}` was not patched in time"),
-                retry_after: None,
-            }),
-            selector: Selector::Named(target),
+    /// Sends what is due, until the trigger is told to end, what can be done soon is done, and the journal is written.
+    pub async fn dispatch(&self) {
+        dispatch::run(&self.0).await;
+        if let Err(failure) = self.0.journal.flush().await {
+            tracing::warn!(reason = %failure, "what was cleared last may be triggered again after the next start");
         }
     }
 
-    /// Marks a target, starts work on it when it was idle, and says which round to wait for.
-    fn request(&self, target: &Target, deadline: Instant) -> (u64, watch::Receiver<Progress>) {
-        let mut slots = self.0.slots();
-        if let Some(slot) = slots.get_mut(target) {
-            slot.deadline = slot.deadline.max(deadline);
-            return (slot.schedule.request(), slot.progress.subscribe());
-        }
-        let mut slot = Slot {
-            schedule: Schedule::new(),
-            deadline,
-            progress: watch::Sender::default(),
-        };
-        let waiting = (slot.schedule.request(), slot.progress.subscribe());
-        slots.insert(target.clone(), slot);
-        self.0
-            .tasks
-            .spawn(self.clone().work_until_idle(target.clone()));
-        waiting
+    /// Tells the dispatcher to end; what it leaves stays in the journal.
+    pub fn end(&self) {
+        self.0.ending.cancel();
     }
 
-    async fn work_until_idle(self, target: Target) {
-        let mut due = Some(Instant::now());
-        while let Some(at) = due {
-            sleep_until(at).await;
-            let _permit = self.0.permits.acquire().await;
-            self.0.start(&target);
-            let started = Instant::now();
-            let result = self.0.requests.patch(&target).await;
-            self.0.record(&target, &result, started.elapsed());
-            due = self.0.end(&target, result);
+    /// Named targets first, since they need no answer of the API server.
+    async fn accept_many(&self, order: &Order<'_>, deadline: Instant) -> Report {
+        let mut seen = HashSet::new();
+        let (mut claims, mut entries) = (Vec::new(), Vec::new());
+        let mut selected = Vec::new();
+        for (index, selector) in order.selectors.iter().enumerate() {
+            match selector {
+                Selector::Named(target) if !seen.contains(target) => {
+                    seen.insert(target.clone());
+                    claims.push((index, self.claim(target, order, deadline)));
+                }
+                Selector::Named(_) => {}
+                Selector::Labelled { .. } => {
+                    selected.push(async move {
+                        (
+                            index,
+                            selector,
+                            self.0.targets.select(selector, deadline).await,
+                        )
+                    });
+                }
+            }
         }
+        for (index, selector, targets) in join_all(selected).await {
+            match nothing_selected(selector, &targets) {
+                Some(entry) => entries.push((index, entry)),
+                None => {
+                    for target in targets.into_iter().flatten() {
+                        if !seen.contains(&target) {
+                            claims.push((index, self.claim(&target, order, deadline)));
+                            seen.insert(target);
+                        }
+                    }
+                }
+            }
+        }
+        let settled = claims
+            .into_iter()
+            .map(async |(index, claim)| (index, claim.settle(&self.0, deadline).await));
+        entries.extend(join_all(settled).await);
+        entries.sort_by_key(|(index, _)| *index);
+        Report {
+            entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+        }
+    }
+
+    /// Marks one target, in the queue and, unless that is done, in the journal.
+    fn claim(&self, target: &Target, order: &Order<'_>, deadline: Instant) -> Claim {
+        let now = now();
+        // The journal is told under the lock, so that a mark never comes after its clearing.
+        let mut queue = self.0.queue();
+        let acceptance = queue.accept(target, Priority::Delivery, now);
+        if acceptance.is_durable && !acceptance.is_prompt {
+            return Claim::settled(acceptance.target);
+        }
+        let (tell, told) = oneshot::channel();
+        queue.wait(&acceptance, deadline, now.instant, tell);
+        let mark = || Mark {
+            requested_at: acceptance.stamp,
+            receiver: order.receiver.clone(),
+            delivery: order.delivery.to_owned(),
+        };
+        let written = (!acceptance.is_durable).then(|| self.0.journal.mark(target, mark()));
+        drop(queue);
+        if acceptance.is_news {
+            self.0.changed.notify_one();
+        }
+        let patience = acceptance.is_prompt.then(|| now.instant + PATIENCE);
+        Claim::open(acceptance, told, written, patience)
     }
 }
 
 impl Shared {
-    fn slots(&self) -> MutexGuard<'_, HashMap<Target, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn start(&self, target: &Target) {
-        if let Some(slot) = self.slots().get_mut(target) {
-            slot.schedule.start();
-        }
-    }
-
-    /// Ends an attempt: says when the next one is due, or forgets the target.
-    fn end(&self, target: &Target, result: Result<String, Failure>) -> Option<Instant> {
-        let mut slots = self.slots();
-        let slot = slots.get_mut(target)?;
-        let not_before = Instant::now() + pause_after(&result);
-        if slot.is_worth_another_try(&result, not_before) {
-            slot.schedule.retry();
-            return Some(not_before);
-        }
-        let (ended_round, next) = slot.schedule.end();
-        slot.progress.send_replace(Progress {
-            ended_round,
-            outcome: Some(match result {
-                Ok(requested_at) => Outcome::Done { requested_at },
-                Err(failure) => failure.into(),
-            }),
-        });
-        match next {
-            Next::Due => Some(not_before),
-            Next::Idle => {
-                slots.remove(target);
-                None
-            }
-        }
-    }
-
-    fn record(&self, target: &Target, result: &Result<String, Failure>, took: Duration) {
-        let counted = match result {
-            Ok(requested_at) => {
-                tracing::info!(object = %target, requested_at, "triggered");
-                PatchResult::Done
-            }
-            Err(Failure::Refused { reason }) => {
-                tracing::warn!(object = %target, reason, "cannot be triggered");
-                PatchResult::Refused
-            }
-            Err(Failure::Transient { reason, .. }) => {
-                tracing::warn!(object = %target, reason, "not triggered this time");
-                PatchResult::Failed
-            }
-        };
-        self.metrics.trigger_patch(counted, took);
-    }
-}
-
-impl Slot {
-    fn is_worth_another_try(&self, result: &Result<String, Failure>, at: Instant) -> bool {
-        matches!(result, Err(Failure::Transient { .. }))
-            && self.schedule.attempts() < MAX_ATTEMPTS
-            && at < self.deadline
+    fn queue(&self) -> MutexGuard<'_, Queue<oneshot::Sender<Outcome>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -266,20 +244,39 @@ impl fmt::Debug for Trigger {
     }
 }
 
-fn pause_after<T>(result: &Result<T, Failure>) -> Duration {
-    match result {
-        Ok(_) | Err(Failure::Refused { .. }) => Duration::ZERO,
-        Err(Failure::Transient { retry_after, .. }) => {
-            retry_after.unwrap_or(RETRY_PAUSE).min(MAX_PAUSE)
-        }
+fn now() -> Now {
+    Now {
+        instant: Instant::now(),
+        date: Timestamp::now(),
     }
 }
 
-/// Whether this is the first selection of the delivery that names the target.
-fn claim(seen: &Mutex<HashSet<Target>>, target: &Target) -> bool {
-    seen.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(target.clone())
+/// The entry of a selection that gives no target, and why.
+fn nothing_selected(selector: &Selector, targets: &Result<Vec<Target>, Failure>) -> Option<Entry> {
+    let outcome = match targets {
+        Ok(targets) if !targets.is_empty() => return None,
+        Ok(_) => Outcome::NothingSelected,
+        Err(failure) => failure.clone().into(),
+    };
+    let entry = Entry {
+        subject: Subject::Selection(selector.clone()),
+        outcome,
+    };
+    tracing::warn!(%entry, "nothing to trigger");
+    Some(entry)
+}
+
+/// What the metrics show; nothing once the trigger is gone.
+fn load(shared: &Weak<Shared>) -> TriggerLoad {
+    let Some(shared) = shared.upgrade() else {
+        return TriggerLoad::default();
+    };
+    let (now, load) = (Instant::now(), shared.queue().load());
+    TriggerLoad {
+        pending: load.pending,
+        oldest: load.oldest.map_or(Duration::ZERO, |oldest| now - oldest),
+        budget: shared.budget.tokens(now),
+    }
 }
 
 #[cfg(test)]

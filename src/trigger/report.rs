@@ -2,9 +2,9 @@
 //!
 //! Which HTTP status a verdict becomes is for `ingress` to say.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use crate::hook::Selector;
+use crate::hook::{Selector, Target};
 
 /// What became of everything that one delivery selected, in the order of `spec.resources`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,10 +16,19 @@ pub struct Report {
 /// What became of one object, or of one selection by labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The object, or the selection that gave none.
-    pub selector: Selector,
+    /// What it is about.
+    pub subject: Subject,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+/// An object, or the selection that gave none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// One object.
+    Target(Arc<Target>),
+    /// A selection by labels.
+    Selection(Selector),
 }
 
 /// What became of one target.
@@ -30,6 +39,8 @@ pub enum Outcome {
         /// The value written: the time of sending, in RFC 3339 with nanoseconds.
         requested_at: String,
     },
+    /// It is on disk that the object has to be annotated, and that is being worked on.
+    Pending,
     /// The labels matched no object, which is not a failure.
     NothingSelected,
     /// It will not work until somebody changes something.
@@ -37,7 +48,7 @@ pub enum Outcome {
         /// A sentence that names the target and what to do.
         reason: String,
     },
-    /// It did not work this time, or not in time.
+    /// It did not work in time, and could not be made durable.
     Unfinished {
         /// A sentence that names the target.
         reason: String,
@@ -53,6 +64,8 @@ pub enum Verdict {
     AllDone,
     /// Some targets are annotated, the others are refused.
     SomeDone,
+    /// Nothing is lost, but some targets are still to be annotated; others may be refused.
+    Pending,
     /// Every target is refused.
     NoneAccepted,
     /// At least one target may work another time: the sender should try again.
@@ -63,19 +76,21 @@ impl Report {
     /// What it comes to as a whole.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let (mut done, mut refused) = (0_usize, 0_usize);
+        let (mut done, mut refused, mut pending) = (0_usize, 0_usize, 0_usize);
         for entry in &self.entries {
             match entry.outcome {
                 Outcome::Done { .. } => done += 1,
+                Outcome::Pending => pending += 1,
                 Outcome::NothingSelected => {}
                 Outcome::Refused { .. } => refused += 1,
                 Outcome::Unfinished { .. } => return Verdict::Unfinished,
             }
         }
-        match (done, refused) {
-            (_, 0) => Verdict::AllDone,
-            (0, _) => Verdict::NoneAccepted,
-            _ => Verdict::SomeDone,
+        match (done, pending, refused) {
+            (_, 0, 0) => Verdict::AllDone,
+            (0, 0, _) => Verdict::NoneAccepted,
+            (_, 0, _) => Verdict::SomeDone,
+            _ => Verdict::Pending,
         }
     }
 
@@ -85,7 +100,7 @@ impl Report {
         self.entries
             .iter()
             .filter(refused)
-            .map(|entry| Subject(&entry.selector).to_string())
+            .map(|entry| entry.subject.to_string())
     }
 
     /// The longest time that the API server asked to wait before trying again.
@@ -104,33 +119,22 @@ impl Report {
 impl fmt::Display for Entry {
     /// Writes `GitRepository/flux-system/podinfo: done`, with the reason when there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", Subject(&self.selector))?;
+        write!(f, "{}: ", self.subject)?;
         match &self.outcome {
             Outcome::Done { .. } => f.write_str("done"),
+            Outcome::Pending => f.write_str("pending"),
             Outcome::NothingSelected => f.write_str("no object has the labels"),
             Outcome::Refused { reason } | Outcome::Unfinished { reason, .. } => f.write_str(reason),
         }
     }
 }
 
-/// A selector in words: `GitRepository/flux-system/podinfo`, or `GitRepository/flux-system/*` with its labels.
-pub(super) struct Subject<'s>(pub(super) &'s Selector);
-
-impl fmt::Display for Subject<'_> {
+impl fmt::Display for Subject {
+    /// Writes it as [`Target`] and [`Selector`] are written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Selector::Named(target) => target.fmt(f),
-            Selector::Labelled {
-                kind,
-                namespace,
-                labels,
-            } => {
-                write!(f, "{}/{namespace}/*", kind.kind)?;
-                for (index, (key, value)) in labels.iter().enumerate() {
-                    write!(f, "{}{key}={value}", if index == 0 { " " } else { "," })?;
-                }
-                Ok(())
-            }
+        match self {
+            Self::Target(target) => target.fmt(f),
+            Self::Selection(selector) => selector.fmt(f),
         }
     }
 }
@@ -149,11 +153,11 @@ mod tests {
         };
         let labels = [("app", "web"), ("env", "prod")];
         Entry {
-            selector: Selector::Labelled {
+            subject: Subject::Selection(Selector::Labelled {
                 kind,
                 namespace: "apps".to_owned(),
                 labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            },
+            }),
             outcome,
         }
     }
@@ -197,6 +201,12 @@ mod tests {
             ),
             (vec![done(), unfinished(None)], Verdict::Unfinished),
             (vec![refused(), unfinished(None)], Verdict::Unfinished),
+            (vec![Outcome::Pending], Verdict::Pending),
+            (vec![done(), Outcome::Pending, refused()], Verdict::Pending),
+            (
+                vec![Outcome::Pending, unfinished(None)],
+                Verdict::Unfinished,
+            ),
         ] {
             let report = report(outcomes);
             assert_eq!(report.verdict(), verdict, "{report:?}");

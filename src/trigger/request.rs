@@ -1,6 +1,6 @@
-//! The two requests that triggering needs: patch one annotation, and list the names behind labels.
+//! The one request that triggering sends: the smallest merge patch of one annotation.
 //!
-//! It does not retry and does not decide when to send; that is for the schedule.
+//! It does not retry and does not decide when to send; that is for the queue.
 
 use std::time::Duration;
 
@@ -43,12 +43,11 @@ impl Requests {
         Self { client }
     }
 
-    /// Annotates one object with the present time, and says which time that was.
-    pub(super) async fn patch(&self, target: &Target) -> Result<String, Failure> {
+    /// Annotates one object with the time of sending.
+    pub(super) async fn patch(&self, target: &Target, sent: Timestamp) -> Result<(), Failure> {
         let selector = Selector::Named(target.clone());
         check_names(&selector)?;
-        let requested_at = format!("{:.9}", Timestamp::now());
-        let body = json!({"metadata": {"annotations": {REQUESTED_AT: requested_at}}});
+        let body = json!({"metadata": {"annotations": {REQUESTED_AT: annotation(sent)}}});
         let request = kube::core::Request::new(collection(&target.kind, &target.namespace))
             .patch(
                 &target.name,
@@ -60,8 +59,8 @@ impl Requests {
             )
             .map_err(|_| Failure::unspeakable(&selector, &target.name))?;
         self.send(request, METADATA_ONLY, Verb::Patch, &selector)
-            .await?;
-        Ok(requested_at)
+            .await
+            .map(drop)
     }
 
     async fn send(
@@ -92,6 +91,11 @@ impl Requests {
         let wait = retry_after(&head.headers, &status);
         Err(Failure::from_status(verb, selector, &status, wait))
     }
+}
+
+/// The time as it is written to the annotation: RFC 3339 with nanoseconds.
+pub(super) fn annotation(sent: Timestamp) -> String {
+    format!("{sent:.9}")
 }
 
 fn collection(kind: &TargetKind, namespace: &str) -> String {

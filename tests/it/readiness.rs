@@ -38,7 +38,8 @@ async fn nobody_is_ready_before_the_cluster_has_answered() {
             .await
             .expect("a question");
 
-        let serving = Serving::start(addresses, &client, &config);
+        let serving =
+            Serving::start(addresses, &client, &config).expect("there is no journal to open");
 
         let mut told = String::new();
         asked.read_to_string(&mut told).await.expect("an answer");

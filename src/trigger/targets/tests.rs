@@ -228,8 +228,8 @@ async fn what_may_not_be_watched_is_refused_until_it_may() {
     bench.refuse("/gitrepositories", 403);
     bench.use_kind("GitRepository");
     let shop = labelled(&git_repository(), &[("app", "shop")]);
-    let Err(Failure::Refused { reason }) = bench.select(&shop).await else {
-        panic!("it is refused");
+    let Err(Failure::Forbidden { reason }) = bench.select(&shop).await else {
+        panic!("it is forbidden");
     };
     assert_eq!(
         reason,

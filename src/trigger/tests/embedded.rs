@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    api::{annotations::REQUESTED_AT, git_repository::GitRepository},
+    api::git_repository::GitRepository,
     cluster::{Embedded, Options, Storage},
     hook::{self, CrossNamespaceRefs, Hook, Listing, Policy},
 };
@@ -46,8 +46,18 @@ async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
     ];
     let targets = Targets::new(client.clone(), table(), WatchScope::Cluster);
     let watching = tokio::spawn(targets.clone().run(CancellationToken::new()));
-    let trigger = Trigger::new(client.clone(), targets, Metrics::new());
-    let report = trigger.trigger(&selectors, soon()).await;
+    let trigger = Trigger::new(
+        client.clone(),
+        targets,
+        Journal::off(),
+        plenty(),
+        Metrics::new(),
+    );
+    let dispatcher = trigger.clone();
+    let dispatching = tokio::spawn(async move { dispatcher.dispatch().await });
+    let report = accept(&trigger, &selectors).await;
+    trigger.end();
+    dispatching.await.unwrap();
     let lines: Vec<_> = report.entries.iter().map(ToString::to_string).collect();
     assert_eq!(lines.len(), 5);
     assert_eq!(lines[0], "GitRepository/default/web: done");
@@ -59,7 +69,7 @@ async fn objects_of_a_cluster_are_annotated_by_name_and_by_label() {
     );
     assert_eq!(lines[3], "GitRepository/default/api: done");
     assert_eq!(report.entries[4].outcome, Outcome::NothingSelected);
-    assert_eq!(report.entries[4].selector, by_none);
+    assert_eq!(report.entries[4].subject, Subject::Selection(by_none));
     for (entry, name) in [(0, "web"), (3, "api")] {
         let Outcome::Done { requested_at } = &report.entries[entry].outcome else {
             panic!("{report:?}");

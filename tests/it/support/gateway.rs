@@ -7,8 +7,12 @@ use std::{path::Path, time::Duration};
 use hookgate::{
     api::receiver::{Receiver, ReceiverStatus},
     cli::serve::{Addresses, Serving},
-    config::{self, CrossNamespaceRefs, ListenAddr, Retry, Role, Scope, SecretWatch, StatusWrites},
+    config::{
+        self, ApiBudget, CrossNamespaceRefs, Journal, ListenAddr, Retry, Role, Scope, SecretWatch,
+        StatusWrites,
+    },
 };
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -17,10 +21,12 @@ use kube::{
     runtime::wait::await_condition,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::{
     back_end::{BackEnd, Running},
+    line::Line,
     objects,
     wire::{Answer, Delivery},
 };
@@ -36,6 +42,8 @@ pub(crate) struct Gateway {
     running: Option<Running>,
     serving: Option<Serving>,
     config: config::Serving,
+    line: Line,
+    journal: TempDir,
     namespace: String,
 }
 
@@ -49,10 +57,29 @@ impl Gateway {
             running: Some(running),
             serving: None,
             config: config(&namespace),
+            line: Line::default(),
+            journal: tempfile::tempdir().expect("a temporary folder"),
             namespace,
         };
         gateway.serve().await;
         Some(gateway)
+    }
+
+    /// Starts again with a journal on disk.
+    pub(crate) async fn keep_journal(&mut self) {
+        self.config.journal = Journal::In(self.journal.path().join("journal"));
+        self.restart().await;
+    }
+
+    /// Starts again with this API budget.
+    pub(crate) async fn keep_to(&mut self, api_budget: ApiBudget) {
+        self.config.api_budget = api_budget;
+        self.restart().await;
+    }
+
+    /// The line between the gateway and the API.
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// Starts again with references to other namespaces refused.
@@ -66,6 +93,13 @@ impl Gateway {
         self.stop().await;
         let running = self.running.take().expect("a back end");
         self.running = Some(running.restart().await);
+        self.serve().await;
+    }
+
+    /// The same, and the line is mended while nothing runs.
+    pub(crate) async fn restart_on_a_mended_line(&mut self) {
+        self.stop().await;
+        self.line.mend();
         self.serve().await;
     }
 
@@ -216,6 +250,21 @@ impl Gateway {
         object.annotations().get(REQUESTED_AT).cloned()
     }
 
+    /// Waits until an object has been triggered at or after a time.
+    pub(crate) async fn triggered_since(&self, kind: &str, name: &str, since: Timestamp) {
+        let api = objects::of_kind(self.client(), &self.namespace, kind).await;
+        let is_triggered = |object: Option<&DynamicObject>| {
+            let value = object.and_then(|object| object.annotations().get(REQUESTED_AT));
+            let at = value.and_then(|value| value.parse::<Timestamp>().ok());
+            at.is_some_and(|at| at >= since)
+        };
+        let waiting = await_condition(api, name, is_triggered);
+        timeout(DEADLINE, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("{kind} {name} is not triggered"))
+            .expect("the object can be watched");
+    }
+
     /// An object as it is now.
     pub(crate) async fn object(&self, kind: &str, name: &str) -> Value {
         let api = objects::of_kind(self.client(), &self.namespace, kind).await;
@@ -252,7 +301,9 @@ impl Gateway {
 
     async fn serve(&mut self) {
         let addresses = Addresses::bind(&self.config).await.expect("free ports");
-        let serving = Serving::start(addresses, self.client(), &self.config);
+        let client = self.line.client(self.client());
+        let serving =
+            Serving::start(addresses, &client, &self.config).expect("the journal can be opened");
         timeout(DEADLINE, serving.readiness().ready())
             .await
             .unwrap_or_else(|_| {
@@ -280,6 +331,8 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         secret_watch: SecretWatch::Matching("reconcile.fluxcd.io/watch=Enabled".to_owned()),
         concurrent: 4,
         retry: Retry::default(),
+        journal: Journal::Off,
+        api_budget: ApiBudget::default(),
         leader_election: None,
     }
 }

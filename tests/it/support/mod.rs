@@ -6,6 +6,7 @@ pub(crate) mod api_server;
 pub(crate) mod back_end;
 pub(crate) mod binary;
 pub(crate) mod gateway;
+pub(crate) mod line;
 pub(crate) mod objects;
 pub(crate) mod wire;
 

@@ -1,0 +1,451 @@
+//! The set of targets that are due: which is sent next, what a delivery may expect, and what an answer means.
+//!
+//! Pure: the time and the randomness are passed in, and nothing is sent, written or waited for here.
+
+mod agenda;
+mod backoff;
+mod gate;
+mod slot;
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use self::{
+    agenda::{Agenda, Place},
+    gate::{Gate, Passage},
+    slot::{Accepted, Hold, Position, Slot},
+};
+use super::failure::{Failure, Fault};
+use crate::hook::Target;
+
+/// How many patches are in flight at once.
+pub(super) const MAX_IN_FLIGHT: usize = 8;
+
+/// What comes first when not everything can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Priority {
+    /// Somebody pushed.
+    Delivery,
+    /// Something may have been missed.
+    Sweep,
+}
+
+/// The present, on the clock that runs and on the one that tells the date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Now {
+    pub(super) instant: Instant,
+    pub(super) date: Timestamp,
+}
+
+/// What came of an acceptance.
+#[derive(Clone, Debug)]
+pub(super) struct Acceptance {
+    pub(super) target: Arc<Target>,
+    /// When it was accepted; a patch with this or a later time answers it.
+    pub(super) stamp: Timestamp,
+    /// Whether a mark on disk stands for it already.
+    pub(super) is_durable: bool,
+    /// Whether its patch starts now, so that waiting for it is worth while.
+    pub(super) is_prompt: bool,
+    /// Whether there may be something to send earlier than before.
+    pub(super) is_news: bool,
+}
+
+/// One patch to send.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) target: Arc<Target>,
+    /// The value to write.
+    pub(super) sent: Timestamp,
+    is_probe: bool,
+}
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A patch can be sent.
+    Send,
+    /// Nothing before then.
+    At(Instant),
+    /// Nothing before something changes.
+    Nothing,
+}
+
+/// What the end of a patch sets off.
+#[derive(Debug)]
+pub(super) struct Ended<W> {
+    /// Those who learn how it ended.
+    pub(super) told: Vec<W>,
+    /// Whether the marks up to the time of sending are done with.
+    pub(super) is_cleared: bool,
+}
+
+/// What the queue holds at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// How many targets wait for a patch or for the answer to one.
+    pub(super) pending: usize,
+    /// Since when the oldest of them does.
+    pub(super) oldest: Option<Instant>,
+}
+
+/// The targets that are not idle; `W` is what tells somebody who waits.
+#[derive(Debug)]
+pub(super) struct Queue<W> {
+    slots: HashMap<Arc<Target>, Slot<W>>,
+    agenda: Agenda,
+    gate: Gate,
+    in_flight: usize,
+    /// Until when there is no budget for what is ready.
+    starved_until: Option<Instant>,
+    /// How many targets failed and may be tried early.
+    may_hurry: usize,
+    last_stamp: Timestamp,
+}
+
+impl<W> Queue<W> {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: HashMap::new(),
+            agenda: Agenda::default(),
+            gate: Gate::Open,
+            in_flight: 0,
+            starved_until: None,
+            may_hurry: 0,
+            last_stamp: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Marks a target: its next patch is sent after this.
+    pub(super) fn accept(&mut self, target: &Target, priority: Priority, now: Now) -> Acceptance {
+        let accepted = self.accepted(now);
+        let is_healthy = self.is_healthy(now.instant);
+        let Some(slot) = self.slots.get_mut(target) else {
+            let target = self.insert(Arc::new(target.clone()), priority, accepted);
+            return Acceptance {
+                target,
+                stamp: accepted.stamp,
+                is_durable: false,
+                is_prompt: is_healthy,
+                is_news: true,
+            };
+        };
+        let is_durable = slot.is_durable();
+        let was_idle = slot.oldest().is_none() || slot.hold == Hold::Forbidden;
+        slot.accept(accepted, priority);
+        let target = Arc::clone(&slot.target);
+        let may_start = slot.not_before.is_none_or(|at| at <= now.instant);
+        let earlier = slot.earlier(now.instant);
+        if let Some(at) = earlier {
+            self.try_early(&target, at, now.instant);
+        }
+        Acceptance {
+            target,
+            stamp: accepted.stamp,
+            is_durable,
+            is_prompt: was_idle && may_start && is_healthy,
+            is_news: earlier.is_some(),
+        }
+    }
+
+    /// Takes over a mark that is on disk from before.
+    pub(super) fn restore(&mut self, target: Target, requested_at: Timestamp, now: Now) {
+        self.last_stamp = self.last_stamp.max(requested_at);
+        let accepted = Accepted {
+            stamp: requested_at,
+            at: now.instant,
+        };
+        let target = self.insert(Arc::new(target), Priority::Delivery, accepted);
+        self.written(&target, requested_at);
+    }
+
+    /// Remembers somebody who waits for the patch that answers an acceptance, until some time.
+    pub(super) fn wait(&mut self, accepted: &Acceptance, until: Instant, now: Instant, tell: W) {
+        if let Some(slot) = self.slots.get_mut(&accepted.target) {
+            slot.wait(accepted.stamp, until, now, tell);
+        }
+    }
+
+    /// The mark of an acceptance is on disk.
+    pub(super) fn written(&mut self, target: &Target, stamp: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(target) {
+            slot.written(stamp);
+        }
+    }
+
+    /// Why the last patch of a target did not work.
+    pub(super) fn trouble(&self, target: &Target) -> Option<&Failure> {
+        self.slots.get(target)?.trouble.as_ref()
+    }
+
+    /// Says what there is to do.
+    pub(super) fn next(&mut self, now: Instant) -> Next {
+        self.ripen(now);
+        if self.in_flight >= MAX_IN_FLIGHT {
+            return Next::Nothing;
+        }
+        let ripe = self.agenda.next_ripe();
+        match self.gate.passage(now) {
+            Passage::Free if self.agenda.first_ready().is_some() => Next::Send,
+            Passage::Probe if self.probe().is_some() => Next::Send,
+            Passage::At(until) if self.probe().is_some() => Next::At(until),
+            Passage::Behind => Next::Nothing,
+            _ => ripe.map_or(Next::Nothing, Next::At),
+        }
+    }
+
+    /// Starts the patch that [`Queue::next`] said can be sent.
+    pub(super) fn start(&mut self, now: Now) -> Option<Attempt> {
+        let target = match self.gate.passage(now.instant) {
+            Passage::Free => self.agenda.first_ready(),
+            Passage::Probe => self.probe(),
+            Passage::At(_) | Passage::Behind => None,
+        };
+        let target = Arc::clone(target?);
+        let sent = self.stamp(now.date);
+        let slot = self.slots.get_mut(&target)?;
+        let place = slot.start(sent, now.instant)?;
+        if slot.hold == (Hold::Failed { may_hurry: true }) {
+            slot.hold = Hold::Pace;
+            self.may_hurry -= 1;
+        }
+        self.agenda.remove(place);
+        self.in_flight += 1;
+        self.starved_until = None;
+        Some(Attempt {
+            target,
+            sent,
+            is_probe: self.gate.pass(),
+        })
+    }
+
+    /// There is no budget before then.
+    pub(super) fn starve(&mut self, until: Instant) {
+        self.starved_until = Some(until);
+    }
+
+    /// A patch has been answered, or not; gives what that sets off.
+    pub(super) fn finish(
+        &mut self,
+        attempt: &Attempt,
+        result: &Result<(), Failure>,
+        now: Instant,
+        jitter: f64,
+    ) -> Ended<W> {
+        self.in_flight -= 1;
+        self.tell_gate(attempt.is_probe, result, now, jitter);
+        let ended = match result {
+            Ok(()) | Err(Failure::Refused { .. }) => self.clear(attempt, now),
+            Err(failure) => self.put_back(attempt, failure, now, jitter),
+        };
+        if result.is_ok() {
+            self.hurry(now);
+        }
+        ended
+    }
+
+    /// Whether everything that can be done soon is done.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_soon = |slot: &Slot<W>| match slot.place {
+            Position::InFlight(_) => true,
+            Position::Listed(_) => slot.waiting.is_some() && slot.hold == Hold::Pace,
+        };
+        self.in_flight == 0 && (self.gate != Gate::Open || !self.slots.values().any(is_soon))
+    }
+
+    /// What the queue holds.
+    pub(super) fn load(&self) -> Load {
+        let pending = || self.slots.values().filter_map(Slot::oldest);
+        Load {
+            pending: pending().count(),
+            oldest: pending().map(|accepted| accepted.at).min(),
+        }
+    }
+
+    /// Each time is later than all that were given out, whatever the date does.
+    fn stamp(&mut self, date: Timestamp) -> Timestamp {
+        let after_last = self
+            .last_stamp
+            .checked_add(jiff::SignedDuration::from_nanos(1))
+            .unwrap_or(self.last_stamp);
+        self.last_stamp = date.max(after_last);
+        self.last_stamp
+    }
+
+    fn accepted(&mut self, now: Now) -> Accepted {
+        Accepted {
+            stamp: self.stamp(now.date),
+            at: now.instant,
+        }
+    }
+
+    /// Whether a patch that is due would be sent at once.
+    fn is_healthy(&self, now: Instant) -> bool {
+        self.gate == Gate::Open && self.starved_until.is_none_or(|until| until <= now)
+    }
+
+    fn insert(
+        &mut self,
+        target: Arc<Target>,
+        priority: Priority,
+        accepted: Accepted,
+    ) -> Arc<Target> {
+        let place = self.agenda.ready(priority, Arc::clone(&target));
+        let slot = Slot::new(Arc::clone(&target), priority, accepted, place);
+        self.slots.insert(Arc::clone(&target), slot);
+        target
+    }
+
+    /// Something worked: what failed before may work too.
+    fn hurry(&mut self, now: Instant) {
+        if self.may_hurry == 0 {
+            return;
+        }
+        let failed = |slot: &&Slot<W>| slot.hold == Hold::Failed { may_hurry: true };
+        let failed: Vec<_> = self
+            .slots
+            .values()
+            .filter(failed)
+            .map(|slot| Arc::clone(&slot.target))
+            .collect();
+        for target in failed {
+            self.try_early(&target, now, now);
+        }
+    }
+
+    /// Moves a target that is on the agenda to a time before its own.
+    fn try_early(&mut self, target: &Arc<Target>, at: Instant, now: Instant) {
+        let Some(slot) = self.slots.get_mut(target) else {
+            return;
+        };
+        let Position::Listed(place) = slot.place else {
+            return;
+        };
+        slot.hold = match slot.hold {
+            Hold::Failed { may_hurry } => {
+                self.may_hurry -= usize::from(may_hurry);
+                Hold::Failed { may_hurry: false }
+            }
+            Hold::Pace | Hold::Forbidden => Hold::Pace,
+        };
+        self.agenda.remove(place);
+        slot.place = Position::Listed(list(&mut self.agenda, slot, at, now));
+    }
+
+    /// What has become due becomes ready, and what has rested is forgotten.
+    fn ripen(&mut self, now: Instant) {
+        while let Some(target) = self.agenda.take_ripe(now) {
+            let Some(slot) = self.slots.get_mut(&target) else {
+                continue;
+            };
+            if slot.waiting.is_none() {
+                self.slots.remove(&target);
+                continue;
+            }
+            if slot.hold == (Hold::Failed { may_hurry: true }) {
+                self.may_hurry -= 1;
+            }
+            slot.hold = Hold::Pace;
+            slot.place = Position::Listed(self.agenda.ready(slot.priority, target));
+        }
+    }
+
+    /// The target that may find out whether the API server is back.
+    fn probe(&self) -> Option<&Arc<Target>> {
+        let may_try = |target: &&Arc<Target>| {
+            let slot = self.slots.get(*target);
+            slot.is_some_and(|slot| matches!(slot.hold, Hold::Failed { .. }))
+        };
+        let mut ripening = self.agenda.ripening();
+        self.agenda.first_ready().or_else(|| ripening.find(may_try))
+    }
+
+    fn tell_gate(
+        &mut self,
+        is_probe: bool,
+        result: &Result<(), Failure>,
+        now: Instant,
+        jitter: f64,
+    ) {
+        match result {
+            Err(Failure::Transient {
+                fault: Fault::Busy,
+                retry_after,
+                ..
+            }) => self.gate.busy(is_probe, *retry_after, now),
+            Err(Failure::Transient {
+                fault: Fault::Away,
+                retry_after,
+                ..
+            }) => self.gate.away(is_probe, *retry_after, now, jitter),
+            _ => self.gate.answered(is_probe),
+        }
+    }
+
+    /// The marks that the patch covers are done with; what came meanwhile is next, or the target rests.
+    fn clear(&mut self, attempt: &Attempt, now: Instant) -> Ended<W> {
+        let mut told = Vec::new();
+        if let Some(slot) = self.slots.get_mut(&attempt.target) {
+            slot.clear(attempt.sent);
+            told = slot.take_covered(attempt.sent);
+            let at = slot.not_before.unwrap_or(now);
+            let place = if slot.waiting.is_some() {
+                list(&mut self.agenda, slot, at, now)
+            } else {
+                self.agenda.later(at, Arc::clone(&slot.target))
+            };
+            slot.place = Position::Listed(place);
+        }
+        Ended {
+            told,
+            is_cleared: true,
+        }
+    }
+
+    fn put_back(
+        &mut self,
+        attempt: &Attempt,
+        failure: &Failure,
+        now: Instant,
+        jitter: f64,
+    ) -> Ended<W> {
+        let mut told = Vec::new();
+        if let Some(slot) = self.slots.get_mut(&attempt.target)
+            && let Position::InFlight(flight) = slot.place
+        {
+            let delay = slot.put_back(flight, failure, jitter);
+            let at = match self.gate.passage(now) {
+                Passage::At(until) => until.max(now + delay),
+                _ => now + delay,
+            };
+            told = if slot.hold == Hold::Forbidden {
+                slot.take_covered(self.last_stamp)
+            } else {
+                slot.take_hopeless(at)
+            };
+            slot.place = Position::Listed(list(&mut self.agenda, slot, now + delay, now));
+            if slot.hold == (Hold::Failed { may_hurry: true }) {
+                self.may_hurry += 1;
+            }
+        }
+        Ended {
+            told,
+            is_cleared: false,
+        }
+    }
+}
+
+/// Puts a target on the agenda for a time that may have come.
+fn list<W>(agenda: &mut Agenda, slot: &Slot<W>, at: Instant, now: Instant) -> Place {
+    let target = Arc::clone(&slot.target);
+    if at <= now {
+        agenda.ready(slot.priority, target)
+    } else {
+        agenda.later(at, target)
+    }
+}
+
+#[cfg(test)]
+mod tests;
