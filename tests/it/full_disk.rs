@@ -6,9 +6,8 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, ResourceExt,
     api::{ListParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
 use tokio::process::Command;
@@ -25,7 +24,7 @@ async fn a_full_disk_refuses_changes_and_loses_none() {
     }
     let (_folder, data) = data_dir();
     let dev = Dev::start(&data, &[]).await;
-    let configs: Api<ConfigMap> = Api::default_namespaced(client(&dev).await);
+    let configs: Api<ConfigMap> = Api::default_namespaced(dev.client().await);
     let size = std::fs::metadata(data.join("cluster.redb"))
         .expect("a database")
         .len();
@@ -73,15 +72,9 @@ async fn a_full_disk_refuses_changes_and_loses_none() {
 /// Starts it again and expects exactly these objects.
 async fn check_kept(data: &Path, stored: &[String]) {
     let dev = Dev::start(data, &[]).await;
-    let configs: Api<ConfigMap> = Api::default_namespaced(client(&dev).await);
+    let configs: Api<ConfigMap> = Api::default_namespaced(dev.client().await);
     assert_eq!(names(&configs).await, stored);
     dev.end("INT").await;
-}
-
-async fn client(dev: &Dev) -> Client {
-    let kubeconfig = Kubeconfig::read_from(&dev.kubeconfig).expect("a kubeconfig");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.expect("a configuration")).expect("a client")
 }
 
 /// Limits the size of the files that it writes, in bytes.

@@ -4,8 +4,7 @@ use hookgate::api::receiver::Receiver;
 use http::StatusCode;
 
 use crate::support::{
-    gateway::REQUESTED_AT,
-    objects::{git_repository, receiver, secret, watched_secret},
+    objects::{REQUESTED_AT, git_repository, receiver, secret, watched_secret},
     on_every_back_end,
     wire::Delivery,
 };

@@ -9,6 +9,10 @@ use std::{
     time::Duration,
 };
 
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -99,6 +103,14 @@ pub(crate) struct Dev {
 }
 
 impl Dev {
+    /// A client for its Kubernetes API.
+    pub(crate) async fn client(&self) -> Client {
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).expect("a kubeconfig");
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        Client::try_from(config.expect("a configuration")).expect("a client")
+    }
+
     /// Starts it and waits until it has said how to reach it.
     pub(crate) async fn start(data_dir: &Path, more: &[&str]) -> Self {
         let mut process = hookgate(["dev", "--log-level", "warn", "--data-dir"])

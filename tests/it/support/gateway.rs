@@ -2,7 +2,7 @@
 //!
 //! Waiting is always for a state that a user could see, with a deadline; nothing sleeps.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use hookgate::{
     api::receiver::{Receiver, ReceiverStatus},
@@ -27,15 +27,9 @@ use tokio::time::timeout;
 use super::{
     back_end::{BackEnd, Running},
     line::Line,
-    objects,
+    objects::{self, DEADLINE, REQUESTED_AT},
     wire::{Answer, Delivery},
 };
-
-/// How long a state may take to come about; a loaded machine needs most of it.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// The annotation that a trigger writes.
-pub(crate) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 
 /// A gateway with its controllers, on some back end, in a namespace of its own.
 pub(crate) struct Gateway {
@@ -252,17 +246,7 @@ impl Gateway {
 
     /// Waits until an object has been triggered at or after a time.
     pub(crate) async fn triggered_since(&self, kind: &str, name: &str, since: Timestamp) {
-        let api = objects::of_kind(self.client(), &self.namespace, kind).await;
-        let is_triggered = |object: Option<&DynamicObject>| {
-            let value = object.and_then(|object| object.annotations().get(REQUESTED_AT));
-            let at = value.and_then(|value| value.parse::<Timestamp>().ok());
-            at.is_some_and(|at| at >= since)
-        };
-        let waiting = await_condition(api, name, is_triggered);
-        timeout(DEADLINE, waiting)
-            .await
-            .unwrap_or_else(|_| panic!("{kind} {name} is not triggered"))
-            .expect("the object can be watched");
+        objects::triggered_since(self.client(), &self.namespace, kind, name, since).await;
     }
 
     /// An object as it is now.

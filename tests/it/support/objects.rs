@@ -2,14 +2,25 @@
 //!
 //! Namespaces in manifests are replaced by that of the test, so that tests can share an API server.
 
+use std::time::Duration;
+
 use hookgate::api::annotations::TOKEN_KEY;
+use jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams},
     core::{DynamicObject, GroupVersionKind},
     discovery::oneshot,
+    runtime::wait::await_condition,
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
+
+/// How long a state may take to come about; a loaded machine needs most of it.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The annotation that a trigger writes.
+pub(crate) const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 
 /// A Receiver in YAML, with the Secret `token` and the GitRepository `podinfo` unless told otherwise.
 pub(crate) fn receiver(name: &str, type_: &str, spec: &str) -> String {
@@ -100,6 +111,26 @@ pub(crate) async fn delete(client: &Client, namespace: &str, kind: &str, name: &
     api.delete(name, &DeleteParams::default())
         .await
         .expect("the object can be deleted");
+}
+
+/// Waits until an object has been triggered at or after a time.
+pub(crate) async fn triggered_since(
+    client: &Client,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+    since: Timestamp,
+) {
+    let api = of_kind(client, namespace, kind).await;
+    let is_triggered = |object: Option<&DynamicObject>| {
+        let value = object.and_then(|object| object.annotations().get(REQUESTED_AT));
+        let at = value.and_then(|value| value.parse::<Timestamp>().ok());
+        at.is_some_and(|at| at >= since)
+    };
+    timeout(DEADLINE, await_condition(api, name, is_triggered))
+        .await
+        .unwrap_or_else(|_| panic!("{kind} {name} is not triggered"))
+        .expect("the object can be watched");
 }
 
 /// The API of one kind by its name, for the kinds that tests use.
