@@ -156,20 +156,29 @@ impl Candidate {
 
     /// Gives the lease up, so that another replica need not wait for it to run out.
     async fn release(&self) {
-        let name = &self.claimant.settings.name;
-        let release = async {
-            let lease = self.leases.get(name).await?;
-            if let Some(lease) = self.claimant.released(lease, Timestamp::now()) {
-                let post = PostParams::default();
-                self.leases.replace(name, &post, &lease).await?;
-            }
-            Ok(())
-        };
         let give_up = Instant::now() + self.claimant.settings.retry_period;
-        match timeout_at(give_up, release).await {
+        match timeout_at(give_up, self.give_up_lease()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.explain(&error),
             Err(_) => self.warn("the lease was not released in time"),
+        }
+    }
+
+    /// Writes that nobody holds the lease, unless another replica does.
+    ///
+    /// A renewal that was on its way when the campaign ended may arrive between reading and writing: then it is read again.
+    async fn give_up_lease(&self) -> Result<(), kube::Error> {
+        let name = &self.claimant.settings.name;
+        loop {
+            let lease = self.leases.get(name).await?;
+            let Some(lease) = self.claimant.released(lease, Timestamp::now()) else {
+                return Ok(());
+            };
+            let post = PostParams::default();
+            match self.leases.replace(name, &post, &lease).await {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                written => return written.map(drop),
+            }
         }
     }
 

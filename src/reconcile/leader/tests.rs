@@ -1,7 +1,12 @@
 //! Two replicas and one lease on the embedded control plane.
+//!
+//! Time is paused: it passes only while everybody waits, so that a slow machine changes nothing.
 
-use http::{Request, Response};
+use std::sync::{Arc, Mutex};
+
+use http::{Method, Request, Response};
 use kube::client::Body;
+use tokio::sync::Notify;
 use tower::{BoxError, service_fn};
 
 use super::*;
@@ -74,13 +79,52 @@ fn over_wire(client: Client, is_up: &watch::Sender<bool>) -> Client {
     Client::new(service, "default")
 }
 
+/// A change that is on its way for longer than its sender waits for it.
+#[derive(Default)]
+struct Late {
+    is_next: Mutex<bool>,
+    change: Mutex<Option<Request<Body>>>,
+    has_left: Notify,
+}
+
+impl Late {
+    /// Keeps the next change back until something is read.
+    async fn keep_next_change(&self) {
+        *self.is_next.lock().unwrap() = true;
+        self.has_left.notified().await;
+    }
+}
+
+/// The same cluster, where a change that was kept back arrives right after the next read.
+fn with_late_change(client: Client, late: &Arc<Late>) -> Client {
+    let late = Arc::clone(late);
+    let service = service_fn(move |request: Request<Body>| {
+        let (client, late) = (client.clone(), Arc::clone(&late));
+        async move {
+            if request.method() != Method::GET && std::mem::take(&mut *late.is_next.lock().unwrap())
+            {
+                *late.change.lock().unwrap() = Some(request);
+                late.has_left.notify_one();
+                return std::future::pending().await;
+            }
+            let response = client.send(request).await?;
+            let change = late.change.lock().unwrap().take();
+            if let Some(change) = change {
+                client.send(change).await?;
+            }
+            Ok::<Response<Body>, BoxError>(response)
+        }
+    });
+    Client::new(service, "default")
+}
+
 async fn holder(client: &Client) -> Option<String> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), "default");
     let lease = leases.get("hookgate").await.unwrap();
     lease.spec?.holder_identity
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_released_lease_is_taken_at_once() {
     let client = cluster();
     let mut first = Replica::start(client.clone(), "first");
@@ -101,7 +145,7 @@ async fn a_released_lease_is_taken_at_once() {
     assert_eq!(holder(&client).await.as_deref(), Some(""));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_replica_cut_off_stops_leading_before_another_starts() {
     let client = cluster();
     let is_up = watch::Sender::new(true);
@@ -117,4 +161,16 @@ async fn a_replica_cut_off_stops_leading_before_another_starts() {
     first.stop().await;
     assert!(second.is_leading(), "only the holder releases");
     second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_arrives_late_does_not_keep_the_lease() {
+    let client = cluster();
+    let late = Arc::new(Late::default());
+    let mut first = Replica::start(with_late_change(client.clone(), &late), "first");
+    first.becomes(true).await;
+    late.keep_next_change().await;
+    first.stop().await;
+    assert!(late.change.lock().unwrap().is_none(), "it arrived");
+    assert_eq!(holder(&client).await.as_deref(), Some(""));
 }
