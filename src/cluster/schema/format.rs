@@ -1,4 +1,4 @@
-//! The formats of OpenAPI that the API server checks; it ignores all others, and so do we.
+//! The formats of OpenAPI that the API server checks; it ignores all others, those of numbers among them, and so do we.
 //!
 //! A format is only a check here; converting values for CEL is done by `rules`.
 
@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use regex::Regex;
-use serde_json::Number;
 
 /// A format with the check that belongs to it.
 #[derive(Debug)]
@@ -19,7 +18,6 @@ pub(super) struct Format {
 enum Check {
     Text(TextCheck),
     Pattern(Regex),
-    Int32,
     None,
 }
 
@@ -83,21 +81,12 @@ const PATTERNS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Formats of numbers, which are checked with the type, and `password`, which anything is.
-const UNCHECKED: &[&str] = &["int64", "float", "double", "password"];
-
 impl Format {
     /// The format of that name, if the API server knows it.
     pub(super) fn named(name: &str) -> Option<Self> {
-        if name == "int32" {
+        if name == "password" {
             return Some(Self {
-                name: "int32",
-                check: Check::Int32,
-            });
-        }
-        if let Some(name) = UNCHECKED.iter().find(|one| **one == name) {
-            return Some(Self {
-                name,
+                name: "password",
                 check: Check::None,
             });
         }
@@ -117,22 +106,12 @@ impl Format {
         self.name
     }
 
-    /// Whether a string has the format; formats of numbers accept any.
+    /// Whether a string has the format.
     pub(super) fn accepts(&self, text: &str) -> bool {
         match &self.check {
             Check::Text(check) => check(text),
             Check::Pattern(pattern) => pattern.is_match(text),
-            Check::Int32 | Check::None => true,
-        }
-    }
-
-    /// Whether a number fits the format; formats of strings hold any.
-    pub(super) fn holds(&self, number: &Number) -> bool {
-        match self.check {
-            Check::Int32 => number
-                .as_f64()
-                .is_some_and(|value| value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX)),
-            Check::Text(_) | Check::Pattern(_) | Check::None => true,
+            Check::None => true,
         }
     }
 }
@@ -318,6 +297,8 @@ mod tests {
 
     #[test]
     fn unknown_formats_are_ignored() {
-        assert!(Format::named("of-our-own").is_none());
+        for name in ["of-our-own", "int32", "int64", "float", "double"] {
+            assert!(Format::named(name).is_none(), "{name}");
+        }
     }
 }

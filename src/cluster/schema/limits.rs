@@ -15,7 +15,7 @@ pub(super) fn check(node: &Node, value: &Value, path: &str, findings: &mut Findi
     let bad = |detail: String| FieldError::invalid(path, value, format!("{path} in body {detail}"));
     match value {
         Value::String(text) => check_string(node, text, path, &bad, findings),
-        Value::Number(number) => check_number(node, number, path, &bad, findings),
+        Value::Number(number) => check_number(node, number, &bad, findings),
         Value::Array(items) => {
             let limits = &node.limits;
             check_count(
@@ -70,7 +70,6 @@ fn check_string(
 fn check_number(
     node: &Node,
     number: &Number,
-    path: &str,
     bad: &dyn Fn(String) -> FieldError,
     findings: &mut Findings,
 ) {
@@ -94,20 +93,6 @@ fn check_number(
             let or_equal = if is_strict { "" } else { " or equal to" };
             findings.push(bad(format!("should be greater than{or_equal} {min}")));
         }
-    }
-    if let Some(format) = &node.format
-        && !format.holds(number)
-    {
-        let detail = format!(
-            "Checked value must be of type integer with format {} in {path}",
-            format.name()
-        );
-        findings.push(FieldError::new(
-            "",
-            Reason::Invalid,
-            Some("\"\"".to_owned()),
-            detail,
-        ));
     }
 }
 
