@@ -147,3 +147,30 @@ fn a_line_of_the_journal_reads_the_same_when_it_is_written_back() {
         &texts(&[&format!("{key}\n{value}"), "[]\n{}", "\n"]),
     );
 }
+
+#[test]
+fn any_yaml_body_is_stored_or_the_fault_of_who_sent_it() {
+    let object = r#"
+metadata: &m {name: a, labels: {a: "b"}}
+data:
+  yes: "no"
+  folded: >
+    a b
+     c
+
+  literal: |+
+    a: b
+
+  quoted: "\u00e9\ttab\x01 \\ end "
+  number: "1_000"
+  long: aaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb ccccccccccccccccccccccccccccc ddddd
+  <<: {a: 'it''s'}
+binaryData: {b: AAEC}
+"#;
+    let bomb =
+        "a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\nmetadata: {name: x, y: *c}\n";
+    replay(
+        properties::yaml,
+        &texts(&[object, bomb, "", "- a", "{}\n---\n{}"]),
+    );
+}

@@ -12,15 +12,16 @@ use hookgate::{
     hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
     trigger::journal::Entry,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
-use http_body_util::Full;
-use serde_json::json;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
 };
+const YAML: &str = "application/yaml";
 const TOKEN: &[u8] = b"a token that no input contains by chance";
 
 /// Nobody is authentic without the credential: whatever the header and the body say, only the one that the token makes does.
@@ -108,21 +109,54 @@ pub fn recording(input: &[u8]) {
 
 /// Any protobuf body is an object that can be stored, or the fault of who sent it.
 pub fn protobuf(input: &[u8]) {
+    let media_type = "application/vnd.kubernetes.protobuf";
+    let (status, _) = post("secrets", media_type, input);
+    assert!(!status.is_server_error(), "{status}");
+}
+
+/// Any YAML body is an object that can be stored, or the fault of who sent it; what is answered in YAML reads the same.
+pub fn yaml(input: &[u8]) {
+    let (status, answer) = post("configmaps", YAML, input);
+    assert!(!status.is_server_error(), "{status}");
+    if !status.is_success() {
+        return;
+    }
+    let (status, again) = post("configmaps", YAML, &answer);
+    assert!(status.is_success(), "{status}");
+    let said = |answer: &[u8]| {
+        let text = str::from_utf8(answer).expect("YAML is text");
+        let mut object: Value = serde_saphyr::from_str(text).expect("the answer is YAML");
+        for key in ["uid", "creationTimestamp", "name"] {
+            object["metadata"][key].take();
+        }
+        object
+    };
+    assert_eq!(said(&answer), said(&again));
+}
+
+/// Sends a body to a control plane that stores nothing, and wants YAML back.
+fn post(resource: &str, media_type: &str, body: &[u8]) -> (StatusCode, Bytes) {
     thread_local! {
         static SERVER: (Runtime, Embedded) = (
             Runtime::new().expect("a runtime starts"),
             Embedded::open(&Options { storage: Storage::Memory }).expect("a database in memory opens"),
         );
     }
-    let request = Request::post("/api/v1/namespaces/default/secrets?dryRun=All")
-        .header(header::CONTENT_TYPE, "application/vnd.kubernetes.protobuf")
-        .body(Full::new(Bytes::copy_from_slice(input)))
+    let uri = format!("/api/v1/namespaces/default/{resource}?dryRun=All");
+    let request = Request::post(uri)
+        .header(header::CONTENT_TYPE, media_type)
+        .header(header::ACCEPT, YAML)
+        .body(Full::new(Bytes::copy_from_slice(body)))
         .expect("the request is valid");
-    let status = SERVER.with(|(runtime, server)| {
-        let answer = runtime.block_on(server.clone().oneshot(request));
-        answer.expect("every request is answered").status()
-    });
-    assert!(!status.is_server_error(), "{status}");
+    SERVER.with(|(runtime, server)| {
+        runtime.block_on(async {
+            let answer = server.clone().oneshot(request).await;
+            let answer = answer.expect("every request is answered");
+            let status = answer.status();
+            let body = answer.into_body().collect().await.expect("a body");
+            (status, body.to_bytes())
+        })
+    })
 }
 
 /// What a Receiver says of denied targets is read or passed over, and what is read is written so that it is read again.

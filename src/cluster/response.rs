@@ -7,11 +7,14 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use serde_json::Value;
 
 use super::status::Failure;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const YAML: HeaderValue = HeaderValue::from_static(super::content::YAML);
 
 /// The body of an answer.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -47,6 +50,27 @@ pub(crate) fn binary(content_type: &'static str, content: Vec<u8>) -> Response<B
 /// Answers with a refusal.
 pub(crate) fn failure(failure: &Failure) -> Response<Body> {
     value(failure.code, &failure.to_value())
+}
+
+/// Writes an answer that is one JSON document as YAML; others stay as they are.
+pub(crate) async fn in_yaml(response: Response<Body>) -> Response<Body> {
+    let is_json = response.headers().get(header::CONTENT_TYPE) == Some(&JSON);
+    if !is_json || response.body().size_hint().exact().is_none() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(json) = body.collect().await;
+    let json = json.to_bytes();
+    let value: Option<Value> = serde_json::from_slice(&json).ok();
+    let yaml = value.and_then(|value| serde_saphyr::to_string(&value).ok());
+    let content = match yaml {
+        Some(yaml) => {
+            parts.headers.insert(header::CONTENT_TYPE, YAML);
+            yaml.into()
+        }
+        None => json,
+    };
+    Response::from_parts(parts, Full::new(content).boxed_unsync())
 }
 
 /// Answers with a few words.

@@ -12,13 +12,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
-use serde_json::{Value, json};
+use serde_json::json;
 use tower::{BoxError, Service};
 
 use super::{
     Cluster, Embedded,
-    accept::{self, Form},
-    content::Content,
+    accept::{self, Encoding, Form},
+    content::{Content, Document},
     documents,
     object::ObjectName,
     options::{self, Options},
@@ -50,9 +50,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let cluster = Arc::clone(&self.cluster);
+        let encoding = accept::encoding(text(request.headers(), &header::ACCEPT));
         Box::pin(async move {
             let answer = answer(cluster, request).await;
-            Ok(answer.unwrap_or_else(|failure| response::failure(&failure)))
+            let answer = answer.unwrap_or_else(|failure| response::failure(&failure));
+            Ok(match encoding {
+                Encoding::Json => answer,
+                Encoding::Yaml => response::in_yaml(answer).await,
+            })
         })
     }
 }
@@ -94,12 +99,14 @@ where
     let resource = registry
         .find(target.group, target.version, target.plural)
         .ok_or_else(Failure::unknown_path)?;
+    let (namespace, part) = (namespace(resource, &target)?, part(resource, &target)?);
+    let options = options::parse(uri.query().unwrap_or_default())?;
     let call = Call {
         resource: Arc::clone(resource),
-        namespace: namespace(resource, &target)?,
-        part: part(resource, &target)?,
-        options: options::parse(uri.query().unwrap_or_default())?,
-        form: accept::form(text(&headers, &header::ACCEPT))?,
+        namespace,
+        part,
+        form: accept::form(text(&headers, &header::ACCEPT), options.watch)?,
+        options,
         content: Content::read(&headers, body).await?,
         cluster,
     };
@@ -146,7 +153,7 @@ impl Call {
         match *method {
             Method::GET => self.read(&name),
             Method::PUT => {
-                self.write(move |write, call| write.replace(&name, call.json()?))
+                self.write(move |write, call| write.replace(&name, call.object()?))
                     .await
             }
             Method::PATCH => {
@@ -194,7 +201,7 @@ impl Call {
         if *method != Method::POST || name.is_some() {
             return Err(Failure::method_not_allowed());
         }
-        let answer = review::answer(&self.resource, self.json()?)?;
+        let answer = review::answer(&self.resource, self.object()?.value)?;
         Ok(response::value(StatusCode::CREATED, &answer))
     }
 
@@ -222,7 +229,9 @@ impl Call {
     }
 
     async fn create(self) -> Result<Response<Body>, Failure> {
-        let mut response = self.write(|write, call| write.create(call.json()?)).await?;
+        let mut response = self
+            .write(|write, call| write.create(call.object()?))
+            .await?;
         *response.status_mut() = StatusCode::CREATED;
         Ok(response)
     }
@@ -293,9 +302,10 @@ impl Call {
         if self.content.bytes.is_empty() {
             return Ok(DeleteOptions::default());
         }
-        let options: DeleteOptions = serde_json::from_value(self.json()?).map_err(|error| {
-            Failure::bad_request(format!("the body is no DeleteOptions: {error}"))
-        })?;
+        let options: DeleteOptions =
+            serde_json::from_value(self.object()?.value).map_err(|error| {
+                Failure::bad_request(format!("the body is no DeleteOptions: {error}"))
+            })?;
         match options.dry_run.as_slice() {
             [] => {}
             [all] if all == "All" => self.options.is_dry_run = true,
@@ -308,7 +318,7 @@ impl Call {
         Ok(options)
     }
 
-    fn json(&self) -> Result<Value, Failure> {
+    fn object(&self) -> Result<Document, Failure> {
         self.content.object(&self.resource)
     }
 

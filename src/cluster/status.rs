@@ -130,9 +130,14 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
     }
 
-    /// 406: none of the forms that the client accepts can be given.
-    pub(crate) fn not_acceptable() -> Self {
-        let message = "only the following media types are accepted: application/json";
+    /// 406: none of the forms that the client accepts can be given, not as a stream or not at all.
+    pub(crate) fn not_acceptable(is_stream: bool) -> Self {
+        let types = if is_stream {
+            "application/json;stream=watch"
+        } else {
+            "application/json, application/yaml"
+        };
+        let message = format!("only the following media types are accepted: {types}");
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Part, Write, Written, metadata, removal::is_free};
 use crate::cluster::{
+    content::Document,
     kinds::event_view,
     object::{Key, Object, as_map, text},
     patch::Patch,
@@ -19,7 +20,9 @@ use crate::cluster::{
 
 impl Write<'_> {
     /// Replaces an object.
-    pub(crate) fn replace(self, name: &str, value: Value) -> Result<Written, Failure> {
+    pub(crate) fn replace(mut self, name: &str, sent: Document) -> Result<Written, Failure> {
+        let Document { value, duplicates } = sent;
+        self.duplicates = duplicates;
         let is_unconditional = text(&value, &["metadata", "resourceVersion"])
             .unwrap_or_default()
             .is_empty();

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Part, Write, Written, metadata};
 use crate::cluster::{
     builtin,
+    content::Document,
     kinds::namespace,
     names,
     object::{Key, Object, ObjectName, as_map, metadata_mut, text},
@@ -20,7 +21,9 @@ use crate::cluster::{
 
 impl Write<'_> {
     /// Creates an object.
-    pub(crate) fn create(mut self, value: Value) -> Result<Written, Failure> {
+    pub(crate) fn create(mut self, sent: Document) -> Result<Written, Failure> {
+        let Document { value, duplicates } = sent;
+        self.duplicates = duplicates;
         let (key, value) = self.prepare(value)?;
         let mut transaction = self.cluster.store.begin()?;
         let mut object = self.place(&mut transaction, &key, value)?;

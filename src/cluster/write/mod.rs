@@ -45,6 +45,8 @@ pub(crate) struct Write<'a> {
     part: Part,
     options: &'a Options,
     now: String,
+    /// The paths of fields that the client gave twice.
+    duplicates: Vec<String>,
     warnings: Vec<String>,
     types: Vec<(GroupResource, Vec<Arc<Resource>>)>,
 }
@@ -76,6 +78,7 @@ impl<'a> Write<'a> {
             part,
             options,
             now,
+            duplicates: Vec::new(),
             warnings: Vec::new(),
             types: Vec::new(),
         }
@@ -121,6 +124,8 @@ impl<'a> Write<'a> {
     }
 
     /// Drops what the type does not have, and says so or refuses it as the client wishes; what is left is as it is stored.
+    ///
+    /// Fields that the client gave twice, of which the last one counts, are treated alike.
     fn decode(&mut self, value: &mut Value) -> Result<(), Failure> {
         let Resource { kind, version, .. } = self.resource;
         let refusal = |detail: &str| {
@@ -136,18 +141,16 @@ impl<'a> Write<'a> {
             }),
         };
         let unknown = unknown.map_err(|failure| refusal(&failure.message))?;
-        let unknown: Vec<String> = unknown
-            .iter()
-            .map(|path| format!("unknown field {path:?}"))
-            .collect();
+        let duplicates = self.duplicates.drain(..);
+        let wrong = duplicates.map(|path| format!("duplicate field {path:?}"));
+        let unknown = unknown.iter().map(|path| format!("unknown field {path:?}"));
+        let wrong: Vec<String> = wrong.chain(unknown).collect();
         match self.options.field_validation {
-            FieldValidation::Strict if !unknown.is_empty() => {
-                return Err(refusal(&format!(
-                    "strict decoding error: {}",
-                    unknown.join(", ")
-                )));
+            FieldValidation::Strict if !wrong.is_empty() => {
+                let wrong = wrong.join(", ");
+                return Err(refusal(&format!("strict decoding error: {wrong}")));
             }
-            FieldValidation::Warn => self.warnings.extend(unknown),
+            FieldValidation::Warn => self.warnings.extend(wrong),
             _ => {}
         }
         if self.resource.is_event_view() {

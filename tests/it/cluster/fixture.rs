@@ -26,6 +26,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// JSON.
 pub(crate) const JSON: &str = "application/json";
+/// YAML.
+pub(crate) const YAML: &str = "application/yaml";
 /// JSON merge patch.
 pub(crate) const MERGE: &str = "application/merge-patch+json";
 /// JSON patch.
@@ -47,7 +49,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The headers.
     pub(crate) headers: HeaderMap,
-    /// The body; null when it is not JSON.
+    /// The body; null when it is neither JSON nor YAML.
     pub(crate) body: Value,
 }
 
@@ -186,6 +188,24 @@ impl Cluster {
         .await
     }
 
+    /// A body of any kind, with the answer in YAML.
+    pub(crate) async fn send_yaml(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: &str,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("Content-Type", kind).header("Accept", YAML);
+        self.request(
+            request
+                .body(body.to_owned().into_bytes().into())
+                .expect("a request"),
+        )
+        .await
+    }
+
     /// Any request.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
         let answered = timeout(DEADLINE, self.client().send(request)).await;
@@ -194,8 +214,8 @@ impl Cluster {
         let body = body.collect().await.expect("a body").to_bytes();
         Answer {
             status: parts.status.as_u16(),
+            body: parse(&parts.headers, &body).unwrap_or_default(),
             headers: parts.headers,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
         }
     }
 
@@ -303,6 +323,14 @@ impl Answer {
         let found = self.body.pointer(pointer).and_then(Value::as_str);
         found.unwrap_or_default()
     }
+}
+
+fn parse(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
+    let is_yaml = headers.get("Content-Type").is_some_and(|kind| kind == YAML);
+    if is_yaml {
+        return serde_saphyr::from_slice(body).ok();
+    }
+    serde_json::from_slice(body).ok()
 }
 
 /// A ConfigMap with one entry, `key`.

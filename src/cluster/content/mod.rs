@@ -2,12 +2,14 @@
 //!
 //! Patches are parsed elsewhere, for they have content types of their own.
 
+mod document;
+
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde_json::Value;
 use tower::BoxError;
 
+pub(crate) use self::document::Document;
 use super::{
     protobuf,
     resource::{Origin, Resource},
@@ -16,6 +18,9 @@ use super::{
 
 /// The most bytes of a request's body (Kubernetes: 3 MiB).
 const MOST_BODY: usize = 3 << 20;
+
+/// The content type of YAML.
+pub(crate) const YAML: &str = "application/yaml";
 
 /// The body of a request.
 pub(crate) struct Content {
@@ -47,22 +52,34 @@ impl Content {
     }
 
     /// The object that the body holds, for a request for objects of this type.
-    pub(crate) fn object(&self, resource: &Resource) -> Result<Value, Failure> {
+    pub(crate) fn object(&self, resource: &Resource) -> Result<Document, Failure> {
         match (self.media_type.as_str(), &resource.origin) {
-            ("" | "application/json", _) => serde_json::from_slice(&self.bytes).map_err(|error| {
+            ("" | "application/json", _) => Document::from_json(&self.bytes).map_err(|error| {
                 Failure::bad_request(format!("the body of the request is not JSON: {error}"))
             }),
+            (YAML, _) => Document::from_yaml(&self.bytes).map_err(|error| {
+                Failure::bad_request(format!("the body of the request is not YAML: {error}"))
+            }),
             (protobuf::MEDIA_TYPE, Origin::BuiltIn) => {
-                protobuf::decode(&self.bytes).map_err(|error| {
+                let object = protobuf::decode(&self.bytes).map_err(|error| {
                     let message = format!("the body of the request is not understood: {error}");
                     Failure::bad_request(message)
-                })
+                })?;
+                Ok(object.into())
             }
-            (other, _) => Err(Failure::unsupported_media_type(format!(
-                "the body of the request was in an unknown format: {other}; send application/json"
-            ))),
+            (_, origin) => Err(unsupported(origin)),
         }
     }
+}
+
+fn unsupported(origin: &Origin) -> Failure {
+    let protobuf = match origin {
+        Origin::BuiltIn => format!(", {}", protobuf::MEDIA_TYPE),
+        Origin::Custom(_) => String::new(),
+    };
+    Failure::unsupported_media_type(format!(
+        "the body of the request was in an unknown format - accepted media types include: application/json, {YAML}{protobuf}"
+    ))
 }
 
 fn media_type(headers: &HeaderMap) -> String {
