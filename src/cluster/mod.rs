@@ -16,6 +16,7 @@ mod options;
 mod patch;
 mod protobuf;
 mod read;
+mod reading;
 mod registry;
 mod request;
 mod resource;

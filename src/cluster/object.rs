@@ -2,10 +2,15 @@
 //!
 //! It knows the parts all objects have in common; what a Secret or a custom resource means is elsewhere.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
+
+use super::{reading::Readings, schema::Schema};
 
 /// What a kind of object is called in storage: the API group and the plural, whatever the version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +85,7 @@ pub(crate) struct Object {
     pub(crate) revision: u64,
     whole: Bytes,
     metadata: OnceLock<Bytes>,
+    readings: Readings,
 }
 
 impl Object {
@@ -106,7 +112,18 @@ impl Object {
             revision,
             whole,
             metadata: OnceLock::new(),
+            readings: Readings::default(),
         }
+    }
+
+    /// The object as a schema reads it, which may have changed since the object was written.
+    pub(crate) fn read_by(self: &Arc<Self>, schema: &Schema) -> Arc<Self> {
+        self.readings.of(self, schema)
+    }
+
+    /// What is remembered of readings of the object.
+    pub(crate) fn readings(&self) -> &Readings {
+        &self.readings
     }
 
     /// The JSON members of the object without braces, `apiVersion` and `kind`; these three depend on who asks.

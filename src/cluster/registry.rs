@@ -16,6 +16,7 @@ use super::{
 pub(crate) struct Registry {
     resources: Vec<Arc<Resource>>,
     documents: Cache,
+    generation: u64,
 }
 
 impl Registry {
@@ -24,7 +25,13 @@ impl Registry {
         Self {
             resources: builtin::resources().map(Arc::new).collect(),
             documents: Cache::default(),
+            generation: 1,
         }
+    }
+
+    /// How many states of the registry there were up to this one.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The documents about this state of the registry, as far as they were asked for.
@@ -79,6 +86,7 @@ impl Registry {
         Self {
             resources,
             documents: Cache::default(),
+            generation: self.generation + 1,
         }
     }
 }

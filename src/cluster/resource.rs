@@ -4,7 +4,11 @@
 
 use std::sync::Arc;
 
-use super::{builtin, object::GroupResource, schema::Schema};
+use super::{
+    builtin,
+    object::{GroupResource, Object},
+    schema::Schema,
+};
 
 /// One served version of one resource type.
 #[derive(Clone, Debug)]
@@ -45,6 +49,14 @@ impl Resource {
     /// What clients call the type.
     pub(crate) fn served_as(&self) -> GroupResource {
         GroupResource::new(&self.group, &self.plural)
+    }
+
+    /// A stored object as this version shows it: what the schema has now, which the object may have been written without.
+    pub(crate) fn read(&self, object: &Arc<Object>) -> Arc<Object> {
+        match &self.origin {
+            Origin::BuiltIn => Arc::clone(object),
+            Origin::Custom(definition) => object.read_by(&definition.schema),
+        }
     }
 
     /// What its objects are called in storage.

@@ -222,7 +222,7 @@ impl Call {
             namespace: self.namespace,
         };
         Ok(response::stream(watch::watch(
-            &self.cluster.store,
+            &self.cluster,
             subject,
             &self.options,
         )?))

@@ -19,6 +19,8 @@ use super::{
 /// How the objects of a type are shown to one client.
 pub(crate) struct View {
     resource: Arc<Resource>,
+    form: Form,
+    include: Include,
     shape: Shape,
 }
 
@@ -54,7 +56,19 @@ impl View {
                 }
             }
         };
-        Self { resource, shape }
+        Self {
+            resource,
+            form,
+            include,
+            shape,
+        }
+    }
+
+    /// Shows the objects from now on as a changed definition says, if this one is not the one in use.
+    pub(crate) fn follow(&mut self, resource: &Arc<Resource>) {
+        if !Arc::ptr_eq(&self.resource, resource) {
+            *self = Self::new(Arc::clone(resource), self.form, self.include);
+        }
     }
 
     /// The type.
@@ -73,7 +87,7 @@ impl View {
     }
 
     /// One object, in chunks that are shared between clients where they can be.
-    pub(crate) fn chunks(&self, object: &Object) -> Vec<Bytes> {
+    pub(crate) fn chunks(&self, object: &Arc<Object>) -> Vec<Bytes> {
         match &self.shape {
             Shape::Objects { extent, head } => vec![
                 head.clone(),
@@ -86,6 +100,7 @@ impl View {
                 are_columns_told,
             } => {
                 let metadata = json!({"resourceVersion": object.revision.to_string()});
+                let object = self.resource.read(object);
                 let mut table =
                     columns.table([&object.value], &metadata, *include, Timestamp::now());
                 if *are_columns_told {
@@ -96,17 +111,20 @@ impl View {
         }
     }
 
-    fn members(&self, object: &Object, extent: Extent) -> Bytes {
-        if self.resource.is_event_view() && extent == Extent::Whole {
+    fn members(&self, object: &Arc<Object>, extent: Extent) -> Bytes {
+        if extent == Extent::Metadata {
+            return object.members(extent);
+        }
+        if self.resource.is_event_view() {
             let mut event = object.value.clone();
             event_view::show(&mut event);
             return members(&event, extent);
         }
-        object.members(extent)
+        self.resource.read(object).members(extent)
     }
 
     /// One object.
-    pub(crate) fn object(&self, object: &Object) -> Bytes {
+    pub(crate) fn object(&self, object: &Arc<Object>) -> Bytes {
         self.chunks(object).concat().into()
     }
 
@@ -117,6 +135,10 @@ impl View {
             Shape::Table {
                 columns, include, ..
             } => {
+                let objects: Vec<Arc<Object>> = objects
+                    .iter()
+                    .map(|object| self.resource.read(object))
+                    .collect();
                 let values = objects.iter().map(|object| &object.value);
                 columns
                     .table(values, metadata, *include, Timestamp::now())

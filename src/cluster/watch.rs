@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    Cluster,
     object::{GroupResource, Object},
     options::Options,
     selector::Selector,
@@ -67,10 +68,11 @@ impl Subject {
 
 /// Follows a type from where the options say; each chunk is a part of a line, never more than one line.
 pub(crate) fn watch(
-    store: &Arc<Store>,
+    cluster: &Arc<Cluster>,
     subject: Subject,
     options: &Options,
 ) -> Result<impl Stream<Item = Bytes> + Send + use<>, Failure> {
+    let store = &cluster.store;
     let resource = subject.view.resource().group_resource();
     let changes = store
         .subscribe(&resource)
@@ -90,7 +92,8 @@ pub(crate) fn watch(
         .map_or(LONGEST, Duration::from_secs)
         .min(Duration::from_hours(24));
     let cursor = Cursor {
-        store: Arc::clone(store),
+        cluster: Arc::clone(cluster),
+        generation: 0,
         changes,
         resource,
         subject,
@@ -142,7 +145,9 @@ enum Line {
 }
 
 struct Cursor {
-    store: Arc<Store>,
+    cluster: Arc<Cluster>,
+    /// The state of the registry that the view is of.
+    generation: u64,
     changes: watch::Receiver<u64>,
     resource: GroupResource,
     subject: Subject,
@@ -162,6 +167,7 @@ impl Cursor {
                 return None;
             }
             if let Some(line) = self.pending.pop_front() {
+                self.follow_definition()?;
                 return Some(self.chunks(&line));
             }
             // Marked as seen before looking, so that no change between the two is missed.
@@ -176,10 +182,24 @@ impl Cursor {
         }
     }
 
+    /// Shows objects as the definition of their type says by now; nothing when this version is not served any more.
+    fn follow_definition(&mut self) -> Option<()> {
+        let registry = self.cluster.registry.load();
+        if registry.generation() != self.generation {
+            self.generation = registry.generation();
+            let view = &mut self.subject.view;
+            let known = view.resource();
+            let served = registry.find(&known.group, &known.version, &known.plural)?;
+            view.follow(served);
+        }
+        Some(())
+    }
+
     fn advance(&mut self) -> Result<(), Failure> {
         let subject = &self.subject;
         let (events, reached) =
-            self.store
+            self.cluster
+                .store
                 .events_after(&self.resource, self.revision, BATCH, |event| {
                     subject.concerns(event)
                 })?;

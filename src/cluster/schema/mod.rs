@@ -21,6 +21,8 @@ mod scope;
 mod structure;
 mod validate;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::Value;
 
 pub(crate) use self::error::FieldError;
@@ -31,7 +33,19 @@ use self::node::Node;
 /// Expressions and CEL rules are compiled once, here; it is cheap to use and meant to be shared.
 #[derive(Debug)]
 pub(crate) struct Schema {
+    id: SchemaId,
     root: Node,
+}
+
+/// Tells compiled schemas apart, also when one takes the place of another; never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SchemaId(pub(crate) u64);
+
+impl SchemaId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Schema {
@@ -39,7 +53,23 @@ impl Schema {
     ///
     /// The paths of the errors are relative to the schema; see [`FieldError::under`].
     pub(crate) fn compile(schema: &Value) -> Result<Self, Vec<FieldError>> {
-        compile::compile(schema).map(|root| Self { root })
+        compile::compile(schema).map(|root| Self {
+            id: SchemaId::next(),
+            root,
+        })
+    }
+
+    /// Which schema this is.
+    pub(crate) fn id(&self) -> SchemaId {
+        self.id
+    }
+
+    /// A stored object as this schema reads it: without what is not declared, and with defaults; nothing when it is so.
+    pub(crate) fn read(&self, object: &Value) -> Option<Value> {
+        let mut read = object.clone();
+        prune::prune(&self.root, &mut read);
+        default::apply(&self.root, &mut read);
+        (read != *object).then_some(read)
     }
 
     /// Drops the fields that the schema does not declare and returns their paths.

@@ -1,11 +1,13 @@
 //! Custom resources: definitions, schemas, status, generation.
 
+use futures::StreamExt as _;
 use kube::{
     Api, Resource as _, ResourceExt as _,
     api::{
         DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
-        ValidationDirective,
+        ValidationDirective, WatchEvent, WatchParams,
     },
+    core::{ApiResource, GroupVersionKind},
 };
 use serde_json::json;
 
@@ -201,4 +203,48 @@ async fn unsupported_patches_say_so() {
         .patch("x", &PatchParams::default(), &Patch::Strategic(&patch))
         .await;
     assert_eq!(refusal(strategic).0, 415);
+}
+
+#[tokio::test]
+async fn a_watch_follows_the_definition() {
+    let client = client();
+    define(&client).await;
+    let things = things(&client);
+    let post = PostParams::default();
+    let made = thing("x", &json!({"size": 1}));
+    let made = things.create(&post, &made).await.unwrap();
+    let revision = made.resource_version().unwrap();
+    let params = WatchParams::default().disable_bookmarks();
+    let mut watch = things.watch(&params, &revision).await.unwrap().boxed();
+
+    let crds: Api<DynamicObject> = Api::all_with(client.clone(), &definitions());
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    let change = json!([
+        {"op": "add", "path": format!("{spec}/extra"), "value": {"type": "string", "default": "new"}},
+        {"op": "remove", "path": format!("{spec}/color")},
+    ]);
+    let patch = Patch::<()>::Json(serde_json::from_value(change).unwrap());
+    let none = PatchParams::default();
+    crds.patch("things.x.io", &none, &patch).await.unwrap();
+    let patch = Patch::Merge(json!({"spec": {"size": 2}}));
+    things.patch("x", &none, &patch).await.unwrap();
+    let Some(Ok(WatchEvent::Modified(seen))) = watch.next().await else {
+        panic!("no change is seen");
+    };
+    assert_eq!(seen.data["spec"], json!({"size": 2, "extra": "new"}));
+
+    // A version that is not served any more is not watched any more.
+    let mut versions = definition()["spec"]["versions"].clone();
+    versions[0]["name"] = "v2".into();
+    let mut old = definition()["spec"]["versions"][0].clone();
+    old["served"] = false.into();
+    old["storage"] = false.into();
+    versions.as_array_mut().unwrap().push(old);
+    let patch = Patch::Merge(json!({"spec": {"versions": versions}}));
+    crds.patch("things.x.io", &none, &patch).await.unwrap();
+    let v2 = GroupVersionKind::gvk("x.io", "v2", "Thing");
+    let v2 = ApiResource::from_gvk_with_plural(&v2, "things");
+    let v2: Api<DynamicObject> = Api::default_namespaced_with(client, &v2);
+    v2.delete("x", &DeleteParams::default()).await.unwrap();
+    assert!(watch.next().await.is_none());
 }

@@ -65,7 +65,7 @@ async fn bodies_that_cannot_be_read_are_refused() {
         "BadRequest",
     )
     .await;
-    check("application/yaml", "a: b", 415, "UnsupportedMediaType").await;
+    check("application/x-yaml", "a: b", 415, "UnsupportedMediaType").await;
     let deep = format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000));
     let versioned = r#"{"metadata": {"name": "x", "resourceVersion": "1"}}"#;
     let elsewhere = r#"{"metadata": {"name": "x", "namespace": "n"}}"#;

@@ -59,7 +59,8 @@ impl Write<'_> {
         let live = transaction
             .object(&key)
             .ok_or_else(|| Failure::not_found(&key.resource, name))?;
-        let mut value = make(&live.value)?;
+        let known = self.resource.read(&live);
+        let mut value = make(&known.value)?;
         self.identify(&mut value)?;
         let found = text(&value, &["metadata", "name"]).unwrap_or_default();
         if found != name {
@@ -70,16 +71,17 @@ impl Write<'_> {
         }
         check_version(&key, &value, &live)?;
         self.decode(&mut value)?;
-        self.take_over(&mut value, &live.value);
-        self.fill_in(&mut value, Some(&live.value));
-        if self.is_new_generation(&value, &live.value) {
+        self.take_over(&mut value, &known.value);
+        self.fill_in(&mut value, Some(&known.value));
+        if self.is_new_generation(&value, &known.value) {
             metadata::next_generation(&mut value);
         }
+        // An object that is only read with new defaults gets them stored, as in Kubernetes.
         let object = if is_same(&value, &live.value) {
             live
         } else {
-            self.validate(&value, Some(&live.value))?;
-            self.define(&transaction, &mut value, Some(&live.value))?;
+            self.validate(&value, Some(&known.value))?;
+            self.define(&transaction, &mut value, Some(&known.value))?;
             self.store(&mut transaction, &key, value, &live)
         };
         let warnings = self.commit(transaction)?;
@@ -119,7 +121,7 @@ impl Write<'_> {
             transaction.remove(key);
             return Arc::new(Object::new(value, live.revision));
         }
-        let object = transaction.put(key, value);
+        let object = self.put(transaction, key, value);
         if self.options.is_dry_run {
             return Arc::new(Object::new(object.value.clone(), live.revision));
         }

@@ -88,7 +88,7 @@ impl Write<'_> {
         }
         self.define(transaction, &mut value, None)?;
         self.forget_old_events(transaction);
-        Ok(transaction.put(key, value))
+        Ok(self.put(transaction, key, value))
     }
 
     fn choose_name(&self, value: &mut Value) -> Result<String, Failure> {

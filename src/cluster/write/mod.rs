@@ -159,6 +159,15 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
+    /// Stores an object that is complete by the schema of its type.
+    fn put(&self, transaction: &mut Transaction<'_>, key: &Key, value: Value) -> Arc<Object> {
+        let object = transaction.put(key, value);
+        if let Origin::Custom(definition) = &self.resource.origin {
+            object.readings().complete_for(&definition.schema);
+        }
+        object
+    }
+
     /// Removes what goes along with the changes, and makes all of it durable; a dry run ends before that.
     fn commit(mut self, mut transaction: Transaction<'_>) -> Result<Vec<String>, Failure> {
         let cluster = self.cluster;

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    fixture::{Answer, MERGE},
+    fixture::{Answer, JSON_PATCH, MERGE},
     on_every_cluster,
 };
 
@@ -117,7 +117,7 @@ on_every_cluster! {
             {"op": "add", "path": format!("{SCHEMA}/properties/spec/properties/size/maximum"), "value": 5},
             {"op": "add", "path": format!("{SCHEMA}/properties/spec/properties/extra"), "value": {"type": "string", "default": "new"}},
         ]);
-        cluster.patch(&object, super::fixture::JSON_PATCH, &patch).await.expect(200);
+        cluster.patch(&object, JSON_PATCH, &patch).await.expect(200);
         let tried = format!("{gadgets}?dryRun=All");
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
         let counts = async {
@@ -130,6 +130,47 @@ on_every_cluster! {
         assert_eq!(made.body["spec"], json!({"size": 5, "extra": "new"}));
         let kept = cluster.get(&format!("{gadgets}/a")).await.expect(200);
         assert_eq!(kept.body["spec"]["size"], 9, "what is stored stays");
+        cluster.delete(&object, &Value::Null).await.expect(200);
+    }
+
+    async fn a_changed_definition_counts_for_what_is_read(cluster) {
+        let group = group();
+        cluster.define(&gadgets(&group)).await;
+        let gadgets = format!("/apis/{group}/v1/gadgets");
+        let old = gadget(&group, "", &json!({"size": 9, "limit": 1}));
+        let mut made = Vec::new();
+        for name in ["a", "b", "c"] {
+            let mut object = old.clone();
+            object["metadata"]["name"] = name.into();
+            made.push(cluster.post(&gadgets, &object).await.expect(201).revision());
+        }
+        let object = format!("{DEFINITIONS}/gadgets.{group}");
+        let properties = format!("{SCHEMA}/properties/spec/properties");
+        let change = json!([
+            {"op": "add", "path": format!("{properties}/extra"), "value": {"type": "string", "default": "new"}},
+            {"op": "add", "path": format!("{properties}/nested"), "value": {"type": "object", "default": {}, "properties": {"deep": {"type": "integer", "default": 3}}}},
+            {"op": "remove", "path": format!("{properties}/limit")},
+        ]);
+        cluster.patch(&object, JSON_PATCH, &change).await.expect(200);
+        let spec = json!({"size": 9, "extra": "new", "nested": {"deep": 3}});
+        let read = cluster.until(&format!("{gadgets}/a"), |answer| answer.body["spec"] == spec).await;
+        assert_eq!((read.revision(), read.generation()), (made[0], Some(1)), "nothing is written");
+        let list = cluster.get(&gadgets).await.expect(200);
+        assert!(list.body["items"].as_array().expect("items").iter().all(|item| item["spec"] == spec), "{}", list.body);
+        cluster.restart().await;
+        let again = cluster.until(&format!("{gadgets}/a"), |answer| answer.status == 200).await;
+        assert_eq!(again.body["spec"], spec);
+
+        // What is read is what patches begin with, and what is stored when anything is written.
+        let test = json!([{"op": "test", "path": "/spec/nested/deep", "value": 3}]);
+        cluster.patch(&format!("{gadgets}/a?dryRun=All"), JSON_PATCH, &test).await.expect(200);
+        let nothing = cluster.patch(&format!("{gadgets}/b"), MERGE, &json!({})).await.expect(200);
+        assert!(nothing.revision() > made[1], "the defaults are written");
+        assert_eq!((&nothing.body["spec"], nothing.generation()), (&spec, Some(1)));
+        let labelled = cluster.patch(&format!("{gadgets}/c"), MERGE, &json!({"metadata": {"labels": {"a": "b"}}})).await.expect(200);
+        assert_eq!((&labelled.body["spec"], labelled.generation()), (&spec, Some(1)));
+        let again = cluster.patch(&format!("{gadgets}/c"), MERGE, &json!({"spec": {"extra": "other"}})).await.expect(200);
+        assert_eq!((again.text("/spec/extra"), again.generation()), ("other", Some(2)));
         cluster.delete(&object, &Value::Null).await.expect(200);
     }
 

@@ -14,9 +14,8 @@
 //! A newer server, or one with its controllers, checks them without any change here.
 //! Where words differ between versions of Kubernetes, a case looks at what they have in common and says so.
 //!
-//! Two things are known to be different and not looked at: the embedded control plane adds defaults that are new in a
-//! definition to stored objects only when these are written again, and finds a field that a rule misspells when the
-//! rule is run, not when the definition is written.
+//! One thing is known to be different and not looked at: the embedded control plane finds a field that a rule
+//! misspells when the rule is run, not when the definition is written.
 
 mod controllers;
 mod crud;
