@@ -2,6 +2,11 @@
 //!
 //! Pure; selectors stay text here, for what they may name depends on the type.
 
+use std::borrow::Cow;
+
+use http::Method;
+use serde_json::Value;
+
 use super::{schema::FieldError, status::Failure, table::Include};
 
 /// What to do about fields that the type does not have.
@@ -58,20 +63,58 @@ pub(crate) struct Options {
     pub(crate) propagation_policy: Option<String>,
 }
 
-/// Reads a query.
-pub(crate) fn parse(query: &str) -> Result<Options, Failure> {
+/// Reads the query of a request.
+pub(crate) fn parse(method: &Method, query: &str) -> Result<Options, Failure> {
     let mut options = Options::default();
-    for (name, value) in
-        form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty())
-    {
+    for (name, value) in given(query) {
         set(&mut options, &name, &value)?;
     }
     let errors = wrong_combinations(&options, query);
-    if errors.is_empty() {
-        Ok(options)
-    } else {
-        Err(Failure::wrong_options("ListOptions", &errors))
+    if !errors.is_empty() {
+        return Err(Failure::wrong_options("ListOptions", &errors));
     }
+    if let Some(kind) = kind_of_options(method) {
+        set_for_writing(&mut options, query)
+            .map_err(|error| Failure::wrong_options(kind, &[error]))?;
+    }
+    Ok(options)
+}
+
+fn given(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty())
+}
+
+/// What the options of a request that changes something are called.
+fn kind_of_options(method: &Method) -> Option<&'static str> {
+    match *method {
+        Method::POST => Some("CreateOptions"),
+        Method::PUT => Some("UpdateOptions"),
+        Method::PATCH => Some("PatchOptions"),
+        Method::DELETE => Some("DeleteOptions"),
+        _ => None,
+    }
+}
+
+fn set_for_writing(options: &mut Options, query: &str) -> Result<(), FieldError> {
+    let dry_run = given(query).filter(|(name, _)| name == "dryRun");
+    let dry_run: Vec<String> = dry_run.map(|(_, value)| value.into_owned()).collect();
+    options.is_dry_run = is_dry_run(&dry_run)?;
+    let validation = given(query).filter(|(name, _)| name == "fieldValidation");
+    if let Some((_, value)) = validation.last() {
+        options.field_validation = field_validation(&value)?;
+    }
+    Ok(())
+}
+
+/// Whether the values of the option `dryRun` ask for a dry run; `All` is the only one there is.
+pub(crate) fn is_dry_run(values: &[String]) -> Result<bool, FieldError> {
+    if values.iter().all(|value| value == "All") {
+        return Ok(!values.is_empty());
+    }
+    let mut error = FieldError::not_supported("dryRun", &Value::Null, &["All"]);
+    let values: Vec<String> = values.iter().map(|value| format!("{value:?}")).collect();
+    error.value = Some(format!("[]string{{{}}}", values.join(", ")));
+    Err(error)
 }
 
 /// What may not be asked for together (Kubernetes: `ValidateListOptions`).
@@ -128,9 +171,6 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), Failure> {
         }
         "labelSelector" => value.clone_into(&mut options.label_selector),
         "fieldSelector" => value.clone_into(&mut options.field_selector),
-        "dryRun" if value == "All" => options.is_dry_run = true,
-        "dryRun" => return Err(unsupported(name, value, "\"All\"")),
-        "fieldValidation" => options.field_validation = field_validation(value)?,
         "propagationPolicy" => options.propagation_policy = Some(value.to_owned()),
         _ => {}
     }
@@ -163,16 +203,19 @@ fn revision_match(value: &str) -> Result<RevisionMatch, Failure> {
     }
 }
 
-fn field_validation(value: &str) -> Result<FieldValidation, Failure> {
+fn field_validation(value: &str) -> Result<FieldValidation, FieldError> {
     match value {
         "Ignore" => Ok(FieldValidation::Ignore),
         "Warn" => Ok(FieldValidation::Warn),
         "Strict" => Ok(FieldValidation::Strict),
-        _ => Err(unsupported(
-            "fieldValidation",
-            value,
-            "\"Ignore\", \"Strict\", \"Warn\"",
-        )),
+        _ => {
+            let known = ["", "Ignore", "Strict", "Warn"];
+            Err(FieldError::not_supported(
+                "fieldValidation",
+                &value.into(),
+                &known,
+            ))
+        }
     }
 }
 
@@ -197,13 +240,13 @@ mod tests {
             label_selector: "a=b,c".to_owned(),
             ..Options::default()
         };
-        assert_eq!(parse(query), Ok(expected));
+        assert_eq!(parse(&Method::GET, query), Ok(expected));
     }
 
     #[test]
     fn zero_and_empty_are_unset() {
         assert_eq!(
-            parse("resourceVersion=0&limit=0&continue=&dryRun="),
+            parse(&Method::POST, "resourceVersion=0&limit=0&continue=&dryRun="),
             Ok(Options::default())
         );
     }
@@ -218,25 +261,41 @@ mod tests {
             "watch=1&sendInitialEvents=true",
             "sendInitialEvents=true&resourceVersionMatch=NotOlderThan",
         ] {
-            assert_eq!(parse(query).unwrap_err().code, 422, "{query}");
+            assert_eq!(parse(&Method::GET, query).unwrap_err().code, 422, "{query}");
         }
-        assert!(parse("resourceVersionMatch=NotOlderThan&sendInitialEvents=true&watch=1").is_ok());
+        assert!(
+            parse(
+                &Method::GET,
+                "resourceVersionMatch=NotOlderThan&sendInitialEvents=true&watch=1"
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn wrong_values_are_named() {
-        for query in [
-            "limit=many",
-            "watch=perhaps",
-            "resourceVersion=abc",
-            "dryRun=Some",
-            "fieldValidation=x",
-        ] {
-            let message = parse(query).unwrap_err().message;
+        for query in ["limit=many", "watch=perhaps", "resourceVersion=abc"] {
+            let message = parse(&Method::GET, query).unwrap_err().message;
             assert!(
                 message.contains(query.split('=').next().unwrap()),
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn options_of_changes_are_named_by_their_kind() {
+        let message = |method, query| parse(&method, query).unwrap_err().message;
+        assert_eq!(
+            message(Method::POST, "dryRun=All&dryRun=Some"),
+            r#"CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: []string{"All", "Some"}: supported values: "All""#
+        );
+        assert_eq!(
+            message(Method::PATCH, "fieldValidation=x"),
+            r#"PatchOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "x": supported values: "", "Ignore", "Strict", "Warn""#
+        );
+        let dry = parse(&Method::DELETE, "dryRun=All&dryRun=All").unwrap();
+        assert!(dry.is_dry_run);
+        assert!(parse(&Method::GET, "dryRun=Some").is_ok());
     }
 }

@@ -25,7 +25,7 @@ use super::{
     patch::Patch,
     read,
     request::{Route, Target, route},
-    resource::Resource,
+    resource::{Origin, Resource},
     response::{self, Body},
     review,
     selector::Selector,
@@ -100,7 +100,7 @@ where
         .find(target.group, target.version, target.plural)
         .ok_or_else(Failure::unknown_path)?;
     let (namespace, part) = (namespace(resource, &target)?, part(resource, &target)?);
-    let options = options::parse(uri.query().unwrap_or_default())?;
+    let options = options::parse(&method, uri.query().unwrap_or_default())?;
     let call = Call {
         resource: Arc::clone(resource),
         namespace,
@@ -137,7 +137,15 @@ fn part(resource: &Resource, target: &Target<'_>) -> Result<Part, Failure> {
     match target.subresource {
         None => Ok(Part::Main),
         Some("status") if resource.has_status => Ok(Part::Status),
-        Some(_) => Err(Failure::unknown_path()),
+        Some(_) => Err(unknown_part(resource, target)),
+    }
+}
+
+/// Of a custom object, Kubernetes says that the object is not there.
+fn unknown_part(resource: &Resource, target: &Target<'_>) -> Failure {
+    match (&resource.origin, target.name) {
+        (Origin::Custom(_), Some(name)) => Failure::not_found(&resource.served_as(), name),
+        _ => Failure::unknown_path(),
     }
 }
 
@@ -306,15 +314,9 @@ impl Call {
             serde_json::from_value(self.object()?.value).map_err(|error| {
                 Failure::bad_request(format!("the body is no DeleteOptions: {error}"))
             })?;
-        match options.dry_run.as_slice() {
-            [] => {}
-            [all] if all == "All" => self.options.is_dry_run = true,
-            _ => {
-                return Err(Failure::bad_request(
-                    "dryRun: Unsupported value: supported values: \"All\"",
-                ));
-            }
-        }
+        let is_dry_run = options::is_dry_run(&options.dry_run)
+            .map_err(|error| Failure::wrong_options("DeleteOptions", &[error]))?;
+        self.options.is_dry_run |= is_dry_run;
         Ok(options)
     }
 

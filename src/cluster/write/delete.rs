@@ -12,6 +12,7 @@ use crate::cluster::{
     builtin,
     kinds::namespace,
     object::{Key, Object, text},
+    schema::FieldError,
     selector::Selector,
     status::Failure,
 };
@@ -103,12 +104,16 @@ impl Write<'_> {
             (Some("Background" | "Foreground"), None) | (None, Some(false) | None) => {
                 Ok(Dependents::Delete)
             }
-            (Some(_), Some(_)) => Err(Failure::bad_request(
-                "orphanDependents and propagationPolicy cannot both be set",
-            )),
-            (Some(other), None) => Err(Failure::bad_request(format!(
-                "propagationPolicy: Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\""
-            ))),
+            (Some(policy), Some(_)) => {
+                let detail = "orphanDependents and deletionPropagation cannot be both set";
+                let error = FieldError::invalid("propagationPolicy", &policy.into(), detail);
+                Err(Failure::wrong_options("DeleteOptions", &[error]))
+            }
+            (Some(other), None) => {
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                let error = FieldError::not_supported("propagationPolicy", &other.into(), &known);
+                Err(Failure::wrong_options("DeleteOptions", &[error]))
+            }
         }
     }
 }

@@ -202,9 +202,43 @@ on_every_cluster! {
         cluster.delete(&path, &Value::Null).await.expect(200);
         cluster.delete(&cluster.widgets_path("/a"), &json!({"dryRun": ["All"]})).await.expect(200);
         assert_eq!(json!(cluster.widgets().get("a").await.expect("it is there")), json!(kept));
+    }
+
+    async fn options_of_changes_are_checked(cluster) {
+        cluster.config("a", "1").await;
+        let one = cluster.configs_path("/a");
+        let dry_run = |kind: &str| format!(r#"{kind}.meta.k8s.io "" is invalid: dryRun: Unsupported value: []string{{"some"}}: supported values: "All""#);
         let some = cluster.post(&cluster.configs_path("?dryRun=some"), &json!(config("b", "1"))).await;
-        assert!(matches!(some.status, 400 | 422), "{some:?}");
+        assert_eq!((some.refusal(), some.message()), ((422, "Invalid"), dry_run("CreateOptions").as_str()));
         assert_eq!(cluster.get(&cluster.configs_path("/b")).await.status, 404);
+        let some = cluster.put(&format!("{one}?dryRun=some"), &json!(config("a", "2"))).await;
+        assert_eq!((some.refusal(), some.message()), ((422, "Invalid"), dry_run("UpdateOptions").as_str()));
+        let some = cluster.patch(&format!("{one}?dryRun=some"), MERGE, &json!({})).await;
+        assert_eq!((some.refusal(), some.message()), ((422, "Invalid"), dry_run("PatchOptions").as_str()));
+        for (path, options) in [(format!("{one}?dryRun=some"), Value::Null), (one.clone(), json!({"dryRun": ["some"]})), (cluster.configs_path(""), json!({"dryRun": ["some"]}))] {
+            let some = cluster.delete(&path, &options).await;
+            assert_eq!((some.refusal(), some.message()), ((422, "Invalid"), dry_run("DeleteOptions").as_str()));
+        }
+        let message = "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"some\": supported values: ";
+        for (path, options) in [(format!("{one}?propagationPolicy=some"), Value::Null), (one.clone(), json!({"propagationPolicy": "some"}))] {
+            let some = cluster.delete(&path, &options).await;
+            assert_eq!(some.refusal(), (422, "Invalid"));
+            assert!(some.message().starts_with(message), "{}", some.message());
+        }
+        let both = cluster.delete(&one, &json!({"propagationPolicy": "Orphan", "orphanDependents": true})).await;
+        assert_eq!(both.causes(), [("FieldValueInvalid", "propagationPolicy", "Invalid value: \"Orphan\": orphanDependents and deletionPropagation cannot be both set")]);
+        assert_eq!(cluster.get(&one).await.text("/data/key"), "1");
+    }
+
+    async fn a_part_that_is_not_there_is_not_found(cluster) {
+        cluster.widget("a", &json!({"size": 1})).await;
+        let nothing = cluster.get(&cluster.widgets_path("/a/nothing")).await;
+        assert_eq!(nothing.refusal(), (404, "NotFound"));
+        assert_eq!(nothing.message(), "widgets.contract.hookgate.dev \"a\" not found");
+        assert_eq!(nothing.body["details"], json!({"name": "a", "group": "contract.hookgate.dev", "kind": "widgets"}));
+        cluster.config("a", "1").await;
+        let nothing = cluster.get(&cluster.configs_path("/a/nothing")).await;
+        assert_eq!((nothing.refusal(), nothing.message()), ((404, "NotFound"), "the server could not find the requested resource"));
     }
 
     async fn preconditions_guard_a_deletion(cluster) {
