@@ -15,7 +15,7 @@ use super::{
     node::{Additional, Limits, ListType, Node, Type, child, index, key},
     pattern::Pattern,
     prune,
-    rules::Rules,
+    rules::{RULES, Rules},
     structure, validate,
 };
 
@@ -72,11 +72,7 @@ impl Compiler {
         self.junctors(&mut node, schema, path, depth);
         nested::covered(&node, path, &mut self.errors);
         node.default = self.checked_default(&node, schema, path);
-        node.rules = Rules::compile(
-            raw,
-            &child(path, "x-kubernetes-validations"),
-            &mut self.errors,
-        );
+        node.rules = Rules::compile(raw, &node, &child(path, RULES), &mut self.errors);
         node
     }
 

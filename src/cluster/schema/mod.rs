@@ -8,6 +8,7 @@ mod cost;
 mod default;
 mod error;
 mod expression;
+mod fields;
 mod format;
 mod limits;
 mod list;
@@ -18,6 +19,7 @@ mod pattern;
 mod prune;
 mod rules;
 mod scope;
+mod spelling;
 mod structure;
 mod validate;
 

@@ -6,22 +6,27 @@ use std::{error::Error as _, fmt};
 
 use kube_cel::{
     CompilationError, CompilationResult, CompiledSchema, ErrorKind, ValidationError,
-    compile_schema, validate_compiled,
+    ValidationErrors, compile_schema, validate_compiled,
 };
 use serde_json::{Map, Value};
 
 use super::{
     cost::{self, Budget, Exhausted},
     error::{FieldError, Reason},
-    expression, list,
+    expression, fields, list,
     node::{ListType, Node, child, index, key},
-    scope,
+    scope, spelling,
     validate::type_name,
 };
+
+/// Where the rules of a node are in it.
+pub(super) const RULES: &str = "x-kubernetes-validations";
 
 /// The compiled rules of one node.
 pub(super) struct Rules {
     schema: CompiledSchema,
+    /// Whether rules spell a field in another way than objects do.
+    is_spelled: bool,
 }
 
 impl fmt::Debug for Rules {
@@ -29,14 +34,21 @@ impl fmt::Debug for Rules {
         formatter
             .debug_struct("Rules")
             .field("count", &self.schema.validations.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl Rules {
     /// Compiles the rules of a schema node, if it has any; what does not compile is reported.
-    pub(super) fn compile(raw: &Value, path: &str, errors: &mut Vec<FieldError>) -> Option<Self> {
-        let rules = raw.get("x-kubernetes-validations")?.clone();
+    ///
+    /// The path is that of the rules; `node` is the rest of the schema node, compiled.
+    pub(super) fn compile(
+        raw: &Value,
+        node: &Node,
+        path: &str,
+        errors: &mut Vec<FieldError>,
+    ) -> Option<Self> {
+        let rules = raw.get(RULES)?.clone();
         let mut shape = shape_of(raw);
         if let Err((position, unbounded)) = expression::check_all(&rules) {
             let path = child(&index(path, position), "rule");
@@ -44,21 +56,28 @@ impl Rules {
             return None;
         }
         if let Value::Object(fields) = &mut shape {
-            fields.insert("x-kubernetes-validations".to_owned(), rules);
+            fields.insert(RULES.to_owned(), rules);
         }
-        let Some(schema) = expression::contained(|| compile_schema(&shape)) else {
+        let Some(mut schema) = expression::contained(|| compile_schema(&shape)) else {
             let detail = "the expression engine cannot compile the rules";
             errors.push(FieldError::forbidden(path, detail.to_owned()));
             return None;
         };
-        for (position, result) in schema.validations.iter().enumerate() {
-            let path = index(path, position);
-            match result {
-                Err(error) => errors.push(uncompiled(error, &path)),
-                Ok(rule) => errors.extend(misnamed(rule, &path)),
+        let is_root = path == RULES;
+        let wrong = expression::contained(|| {
+            let mut wrong = Vec::new();
+            for (position, result) in schema.validations.iter().enumerate() {
+                let path = index(path, position);
+                match result {
+                    Err(error) => wrong.push(uncompiled(error, &path)),
+                    Ok(rule) => wrong.extend(misnamed(rule, node, is_root, &path)),
+                }
             }
-        }
-        Some(Self { schema })
+            wrong
+        });
+        errors.extend(wrong.into_iter().flatten());
+        let is_spelled = spelling::spell_schema(&mut schema);
+        Some(Self { schema, is_spelled })
     }
 
     /// The most the rules can cost over values of this size.
@@ -66,6 +85,14 @@ impl Rules {
         let rules = self.schema.validations.iter().flatten();
         let costs = rules.map(|rule| cost::of(&rule.program.expression().expr, size));
         costs.fold(size, u64::saturating_add)
+    }
+
+    fn check(&self, value: &Value, old: Option<&Value>) -> Result<(), ValidationErrors> {
+        if !self.is_spelled {
+            return validate_compiled(&self.schema, value, old);
+        }
+        let spelled = |value| spelling::spell_value(&self.schema, value);
+        validate_compiled(&self.schema, &spelled(value), old.map(spelled).as_ref())
     }
 
     fn has_transitions(&self) -> bool {
@@ -133,7 +160,7 @@ impl Evaluation {
     ) -> Result<(), Exhausted> {
         let size = cost::size(value).saturating_add(old.map_or(0, cost::size));
         self.budget.spend(rules.cost(size))?;
-        if let Err(failures) = validate_compiled(&rules.schema, value, old) {
+        if let Err(failures) = rules.check(value, old) {
             let failures = failures.into_iter();
             self.errors
                 .extend(failures.map(|failure| failed(failure, value, path)));
@@ -232,11 +259,30 @@ fn uncompiled(error: &CompilationError, path: &str) -> FieldError {
     }
 }
 
-fn misnamed(compiled: &CompilationResult, path: &str) -> Option<FieldError> {
-    let name = scope::undeclared(&compiled.program.expression().expr)?;
-    let detail = format!("compilation failed: undeclared reference to '{name}' (in container '')");
-    let rule = Value::from(compiled.rule.rule.as_str());
-    Some(FieldError::invalid(child(path, "rule"), &rule, detail))
+/// The first name or field that a rule, or what makes its message, uses and that does not exist.
+fn misnamed(
+    compiled: &CompilationResult,
+    node: &Node,
+    is_root: bool,
+    path: &str,
+) -> Option<FieldError> {
+    let message = compiled.rule.message_expression.as_deref();
+    let message = message.zip(compiled.message_program.as_ref());
+    let rule = (compiled.rule.rule.as_str(), &compiled.program);
+    let parts = [("rule", Some(rule)), ("messageExpression", message)];
+    parts.into_iter().find_map(|(field, part)| {
+        let (text, program) = part?;
+        let expression = &program.expression().expr;
+        let undeclared = scope::undeclared(expression)
+            .map(|name| format!("undeclared reference to '{name}' (in container '')"));
+        let cause = undeclared.or_else(|| fields::undefined(expression, node, is_root))?;
+        let detail = format!("compilation failed: {cause}");
+        Some(FieldError::invalid(
+            child(path, field),
+            &Value::from(text),
+            detail,
+        ))
+    })
 }
 
 /// A sentence as Go's libraries begin it.

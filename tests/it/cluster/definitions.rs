@@ -332,6 +332,28 @@ on_every_cluster! {
     }
 
     #[needs(Rules)]
+    async fn rules_know_the_fields_of_the_schema(cluster) {
+        for (rule, field) in [
+            ("self.nothing > 1", "nothing"), ("has(self.nothing)", "nothing"), ("oldSelf.size > 1 && oldSelf.nothing > 1", "nothing"),
+            ("self.list.all(one, one.nme != '')", "nme"), ("self.map.all(key, self.map[key].nme == '')", "nme"), ("self.namespace == ''", "namespace"),
+        ] {
+            let mut definition = gadgets(&group());
+            let spec = definition.pointer_mut(&format!("{SCHEMA}/properties/spec")).expect("a schema");
+            let named = json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}}});
+            spec["properties"]["list"] = json!({"type": "array", "maxItems": 9, "items": named});
+            spec["properties"]["map"] = json!({"type": "object", "maxProperties": 9, "additionalProperties": named});
+            spec["properties"]["namespace"] = json!({"type": "string"});
+            let right = "self.size > 1 && self.list.all(one, one.name != '') && self.map.all(key, self.map[key].name == '') && self.__namespace__ == ''";
+            spec["x-kubernetes-validations"] = json!([{"rule": right}]);
+            cluster.post(&format!("{DEFINITIONS}?dryRun=All"), &definition).await.expect(201);
+            definition.pointer_mut(&format!("{SCHEMA}/properties/spec")).expect("a schema")["x-kubernetes-validations"] = json!([{"rule": rule}]);
+            let answer = cluster.post(DEFINITIONS, &definition).await;
+            assert_eq!(answer.refusal(), (422, "Invalid"), "{rule}");
+            assert!(answer.message().contains(&format!("undefined field '{field}'")), "{rule}: {}", answer.message());
+        }
+    }
+
+    #[needs(Rules)]
     async fn rules_that_cannot_be_read_are_refused(cluster) {
         for rule in ["self.size +", "other.size > 1"] {
             let mut definition = gadgets(&group());

@@ -388,10 +388,29 @@ fn errors_can_be_placed_below_a_parent() {
 }
 
 #[test]
+fn rules_spell_fields_as_in_kubernetes() {
+    let rule = "self.my_field == self.a__dash__b && self.__namespace__ == 'x' && self.list.all(one, one.a__underscores__b == 1) && self.map.in_map.a_b == 1";
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "my_field": { "type": "integer" }, "a-b": { "type": "integer" }, "namespace": { "type": "string" },
+            "list": { "type": "array", "items": { "type": "object", "properties": { "a__b": { "type": "integer" } } } },
+            "map": { "type": "object", "additionalProperties": { "type": "object", "properties": { "a_b": { "type": "integer" } } } },
+        },
+        "x-kubernetes-validations": [{ "rule": rule, "message": "they differ" }],
+    });
+    let object = |field: i64| json!({ "my_field": field, "a-b": 1, "namespace": "x", "list": [{ "a__b": 1 }], "map": { "in_map": { "a_b": 1 } } });
+    check(&schema, &object(1), &[]);
+    let wrong = r#"spec.x: Invalid value: "object": they differ"#;
+    check(&schema, &object(2), &[wrong]);
+}
+
+#[test]
 fn rules_that_cannot_be_evaluated_fail() {
     let rules = |rule: &str| {
         let rules = json!([{ "rule": rule }]);
-        json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true, "x-kubernetes-validations": rules })
+        let fields = json!({ "a": { "type": "integer" }, "b": { "type": "integer" } });
+        json!({ "type": "object", "properties": fields, "x-kubernetes-validations": rules })
     };
     let wrong = |detail: &str| format!(r#"spec.x: Invalid value: "object": {detail}"#);
     check(
