@@ -173,6 +173,7 @@ impl Serving {
         if let Some(listener) = addresses.gateway {
             serving.start_targets(targets, synced);
             serving.start_dispatcher();
+            serving.start_notices(table.clone());
             serving.start_gateway(listener, &budgeted, table, metrics.clone());
         }
         // Last, when all that readiness waits for is known: somebody may have asked already.
@@ -309,6 +310,16 @@ impl Serving {
         self.dispatcher.spawn(async move {
             trigger.dispatch().await;
             "dispatcher"
+        });
+    }
+
+    /// Tells Receivers which of their targets may not be triggered.
+    fn start_notices(&mut self, table: HookTable) {
+        let (trigger, stop) = (self.trigger.clone(), self.stop_parts.clone());
+        self.parts.spawn(async move {
+            let telling = trigger.tell_denied(&table);
+            stop.run_until_cancelled(telling).await;
+            "notices of denied targets"
         });
     }
 

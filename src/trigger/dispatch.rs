@@ -92,6 +92,7 @@ async fn send(shared: &Shared, attempt: Attempt) {
         }
         ended
     };
+    shared.denied.note(&attempt.target, &result);
     for waiter in ended.told {
         // Whoever has stopped waiting does not want to know.
         let _ = waiter.send(outcome(&attempt, &result));

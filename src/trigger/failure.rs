@@ -107,6 +107,15 @@ impl Failure {
         Self::Refused { reason }
     }
 
+    /// What to tell.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Refused { reason }
+            | Self::Forbidden { reason }
+            | Self::Transient { reason, .. } => reason,
+        }
+    }
+
     /// The API server could not be reached, or the connection broke.
     pub(super) fn unreachable(verb: Verb, selector: &Selector) -> Self {
         Self::Transient {
@@ -185,6 +194,12 @@ impl Verb {
             Self::Watch => "`list` and `watch`",
         }
     }
+}
+
+/// What to grant so that this is allowed, such as `patch on gitrepositories.source.toolkit.fluxcd.io`.
+pub(super) fn grant(verb: Verb, selector: &Selector) -> String {
+    let verbs = verb.grants().replace('`', "");
+    format!("{verbs} on {}", resource(kind_of(selector)))
 }
 
 /// The kind of what is selected.

@@ -4,6 +4,7 @@
 
 mod budget;
 mod claim;
+mod denied;
 mod dispatch;
 mod failure;
 pub mod journal;
@@ -33,13 +34,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     claim::Claim,
+    denied::Denied,
     failure::Failure,
     journal::{Journal, Mark, NotDurable, Opened},
     queue::{Now, Priority, Queue},
     request::Requests,
 };
 use crate::{
-    hook::{ReceiverRef, Selector, Target},
+    hook::{HookTable, ReceiverRef, Selector, Target},
     telemetry::{Metrics, TriggerLoad},
 };
 
@@ -69,6 +71,7 @@ struct Shared {
     targets: Targets,
     journal: Journal,
     budget: Budget,
+    denied: Denied,
     metrics: Metrics,
     ending: CancellationToken,
 }
@@ -96,6 +99,7 @@ impl Trigger {
             targets,
             journal: opened.journal,
             budget,
+            denied: Denied::default(),
             metrics,
             ending: CancellationToken::new(),
         });
@@ -153,6 +157,11 @@ impl Trigger {
         if let Err(failure) = self.0.journal.flush().await {
             tracing::warn!(reason = %failure, "what was cleared last may be triggered again after the next start");
         }
+    }
+
+    /// Tells the Receivers in `table` which of their targets may not be triggered, for ever.
+    pub async fn tell_denied(&self, table: &HookTable) {
+        denied::run(&self.0, table).await;
     }
 
     /// Tells the dispatcher to end; what it leaves stays in the journal.

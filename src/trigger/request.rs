@@ -9,17 +9,20 @@ use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use kube::{
-    Client,
+    Client, Resource,
     api::{Patch, PatchParams},
     client::Body,
     core::Status,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::failure::{Failure, Verb, kind_of};
 use crate::{
-    api::annotations::REQUESTED_AT,
-    hook::{Selector, Target, TargetKind},
+    api::{
+        annotations::{DENIED_TARGETS, REQUESTED_AT},
+        receiver::Receiver,
+    },
+    hook::{ReceiverRef, Selector, Target, TargetKind},
 };
 
 /// Who patches, in `managedFields` and in the audit log.
@@ -45,9 +48,33 @@ impl Requests {
 
     /// Annotates one object with the time of sending.
     pub(super) async fn patch(&self, target: &Target, sent: Timestamp) -> Result<(), Failure> {
+        let value = Value::String(annotation(sent));
+        self.annotate(target, REQUESTED_AT, value).await
+    }
+
+    /// Writes the annotation of a Receiver that tells which of its targets are denied, or takes it away.
+    pub(super) async fn tell_denied(
+        &self,
+        receiver: &ReceiverRef,
+        denied: Option<&str>,
+    ) -> Result<(), Failure> {
+        let target = Target {
+            kind: TargetKind {
+                group: Receiver::group(&()).into_owned(),
+                version: Receiver::version(&()).into_owned(),
+                kind: Receiver::kind(&()).into_owned(),
+                plural: Receiver::plural(&()).into_owned(),
+            },
+            namespace: receiver.namespace.clone(),
+            name: receiver.name.clone(),
+        };
+        self.annotate(&target, DENIED_TARGETS, json!(denied)).await
+    }
+
+    async fn annotate(&self, target: &Target, key: &str, value: Value) -> Result<(), Failure> {
         let selector = Selector::Named(target.clone());
         check_names(&selector)?;
-        let body = json!({"metadata": {"annotations": {REQUESTED_AT: annotation(sent)}}});
+        let body = json!({"metadata": {"annotations": {key: value}}});
         let request = kube::core::Request::new(collection(&target.kind, &target.namespace))
             .patch(
                 &target.name,

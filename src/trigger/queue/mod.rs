@@ -7,7 +7,10 @@ mod backoff;
 mod gate;
 mod slot;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -244,6 +247,19 @@ impl<W> Queue<W> {
             self.hurry(now);
         }
         ended
+    }
+
+    /// The targets whose last patch was forbidden.
+    pub(super) fn forbidden(&self) -> HashSet<Arc<Target>> {
+        let is_forbidden =
+            |slot: &&Slot<W>| matches!(slot.trouble, Some(Failure::Forbidden { .. }));
+        let forbidden = self.slots.values().filter(is_forbidden);
+        forbidden.map(|slot| Arc::clone(&slot.target)).collect()
+    }
+
+    /// Whether nothing waits for its turn, and requests can be sent.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.is_healthy(now) && self.agenda.first_ready().is_none()
     }
 
     /// Whether everything that can be done soon is done.

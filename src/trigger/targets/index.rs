@@ -60,6 +60,20 @@ impl Index {
         names
     }
 
+    /// Whether an object is there and carries all of these labels.
+    pub(super) fn carries(
+        &self,
+        namespace: &str,
+        name: &str,
+        wanted: &BTreeMap<String, String>,
+    ) -> bool {
+        let labels = self
+            .namespaces
+            .get(namespace)
+            .and_then(|objects| objects.get(name));
+        labels.is_some_and(|labels| carries(labels, wanted))
+    }
+
     /// The number of objects.
     pub(super) fn len(&self) -> usize {
         self.namespaces.values().map(HashMap::len).sum()
@@ -104,6 +118,14 @@ mod tests {
         let selected = index.select(namespace, &labels(wanted));
         let selected: Vec<_> = selected.iter().map(|name| &**name).collect();
         assert_eq!(selected, names, "{namespace} {wanted}");
+        for name in ["web", "old", "bare"] {
+            let is_selected = index.carries(namespace, name, &labels(wanted));
+            assert_eq!(
+                is_selected,
+                names.contains(&name),
+                "{namespace} {name} {wanted}"
+            );
+        }
     }
 
     #[test]

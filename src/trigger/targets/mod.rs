@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::view::{Doubt, View};
 use super::{
+    denied::Access,
     failure::{Failure, Verb},
     request::check_names,
 };
@@ -51,6 +52,8 @@ struct Shared {
     table: HookTable,
     scope: WatchScope,
     views: Sender<Views>,
+    /// Told whenever a list is complete or fails.
+    news: Sender<()>,
 }
 
 /// What is known of each kind in use.
@@ -80,6 +83,7 @@ impl Targets {
             table,
             scope,
             views: Sender::default(),
+            news: Sender::default(),
         }))
     }
 
@@ -110,6 +114,37 @@ impl Targets {
             name: name.into(),
         };
         Ok(names.into_iter().map(target).collect())
+    }
+
+    /// What is known of the permission to watch what a selector selects by labels.
+    pub(super) fn access(&self, selector: &Selector) -> Access {
+        let Selector::Labelled {
+            kind, namespace, ..
+        } = selector
+        else {
+            return Access::Unknown;
+        };
+        let view = self.0.view(&self.0.scope.watched(kind, namespace));
+        view.map_or(Access::Unknown, |view| view.borrow().access(selector))
+    }
+
+    /// Whether an object is known to carry all of these labels.
+    pub(super) fn carries(&self, target: &Target, labels: &BTreeMap<String, String>) -> bool {
+        let Target {
+            kind,
+            namespace,
+            name,
+        } = target;
+        let view = self.0.view(&self.0.scope.watched(kind, namespace));
+        view.is_some_and(|view| match &*view.borrow() {
+            View::Synced(index, _) => index.carries(namespace, name, labels),
+            _ => false,
+        })
+    }
+
+    /// Changes whenever a list is complete or fails.
+    pub(super) fn news(&self) -> Receiver<()> {
+        self.0.news.subscribe()
     }
 
     /// Waits until every kind in use is known, or known to be a problem.
@@ -179,7 +214,7 @@ impl Shared {
         let surplus = wanted.split_off(MAX_WATCHES.min(wanted.len()));
         watches.keep(&wanted);
         for watched in wanted {
-            watches.start(&self.client, watched);
+            watches.start(self, watched);
         }
         let too_many = Sender::new(View::TooMany).subscribe();
         let surplus = surplus
@@ -204,12 +239,13 @@ impl Watches {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn start(&mut self, client: &Client, watched: Watched) {
+    fn start(&mut self, shared: &Shared, watched: Watched) {
         let Entry::Vacant(entry) = self.running.entry(watched) else {
             return;
         };
         let (sender, view) = tokio::sync::watch::channel(View::Unsynced(Doubt::Waiting));
-        let watch = watch::watch(client.clone(), entry.key().clone(), sender);
+        let (client, news) = (shared.client.clone(), shared.news.clone());
+        let watch = watch::watch(client, entry.key().clone(), sender, news);
         entry.insert((self.tasks.spawn(watch), view));
     }
 

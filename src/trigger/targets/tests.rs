@@ -145,7 +145,7 @@ fn labelled(kind: &TargetKind, labels: &[(&str, &str)]) -> Selector {
 
 fn knows(names: &'static [&'static str]) -> impl Fn(&View) -> bool {
     move |view| {
-        let View::Synced(index) = view else {
+        let View::Synced(index, _) = view else {
             return false;
         };
         let shop = [("app".to_owned(), "shop".to_owned())].into();
@@ -218,7 +218,15 @@ async fn a_server_that_never_ends_such_a_list_is_asked_for_pages() {
     let watched = WatchScope::Cluster.watched(&git_repository(), "");
     let (view, _known) = tokio::sync::watch::channel(View::Unsynced(Doubt::Waiting));
     let mut backoff = DefaultBackoff::default();
-    let next = watch::follow(&watched, events, Lists::AsEvents, &view, &mut backoff);
+    let news = Sender::default();
+    let next = watch::follow(
+        &watched,
+        events,
+        Lists::AsEvents,
+        &view,
+        &news,
+        &mut backoff,
+    );
     assert_eq!(next.await, Next::ListInstead);
 }
 
@@ -272,7 +280,7 @@ async fn a_kind_whose_definition_goes_away_is_refused_until_it_is_back() {
         .await
         .unwrap();
     bench
-        .until(&git_repository(), |view| matches!(view, View::Synced(_)))
+        .until(&git_repository(), |view| matches!(view, View::Synced(..)))
         .await;
     assert_eq!(bench.select(&everything).await, Ok(vec![]));
 }

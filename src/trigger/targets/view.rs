@@ -8,10 +8,15 @@ use kube::{
     runtime::watcher::{Error, Event},
 };
 
+use tokio::time::Instant;
+
 use super::index::Index;
 use crate::{
     hook::Selector,
-    trigger::failure::{Failure, Verb},
+    trigger::{
+        denied::Access,
+        failure::{Failure, Verb, grant},
+    },
 };
 
 /// An object, as the watch shows it.
@@ -22,8 +27,8 @@ pub(super) type Metadata = PartialObjectMeta<DynamicObject>;
 pub(super) enum View {
     /// No list was complete yet.
     Unsynced(Doubt),
-    /// These objects were there when the API server last said something.
-    Synced(Index),
+    /// These objects were there when the API server last said something; the last list was complete at this time.
+    Synced(Index, Instant),
     /// The API server will not show objects of this kind until somebody changes something.
     Refused(Box<Status>),
     /// So many kinds are in use that this one is not watched.
@@ -75,7 +80,7 @@ impl Follower {
     }
 
     /// Takes over an event; says whether it completes a list.
-    pub(super) fn follow(&mut self, view: &mut View, event: Event<Metadata>) -> bool {
+    pub(super) fn follow(&mut self, view: &mut View, event: Event<Metadata>, now: Instant) -> bool {
         match event {
             Event::Init => self.listing = Some(Index::default()),
             Event::InitApply(object) => {
@@ -85,16 +90,16 @@ impl Follower {
                 );
             }
             Event::InitDone => {
-                *view = View::Synced(self.listing.take().unwrap_or_default());
+                *view = View::Synced(self.listing.take().unwrap_or_default(), now);
                 return true;
             }
             Event::Apply(object) => {
-                if let View::Synced(index) = view {
+                if let View::Synced(index, _) = view {
                     put(index, &object.metadata);
                 }
             }
             Event::Delete(object) => {
-                if let View::Synced(index) = view {
+                if let View::Synced(index, _) = view {
                     let (namespace, name) = place(&object.metadata);
                     index.remove(namespace, name);
                 }
@@ -121,7 +126,7 @@ impl View {
                 });
                 Next::GoOn
             }
-            (Self::Synced(_) | Self::Refused(_) | Self::TooMany, _) => Next::GoOn,
+            (Self::Synced(..) | Self::Refused(_) | Self::TooMany, _) => Next::GoOn,
         }
     }
 
@@ -135,10 +140,21 @@ impl View {
         !matches!(self, Self::Unsynced(_))
     }
 
+    /// What is known of the permission to watch what `selector` selects.
+    pub(super) fn access(&self, selector: &Selector) -> Access {
+        match self {
+            Self::Synced(_, at) => Access::Granted { at: *at },
+            Self::Refused(status) if status.code == 403 => Access::Denied {
+                grant: grant(Verb::Watch, selector),
+            },
+            Self::Refused(_) | Self::Unsynced(_) | Self::TooMany => Access::Unknown,
+        }
+    }
+
     /// The objects that `selector` selects from, or why they are not known.
     pub(super) fn index(&self, selector: &Selector) -> Result<&Index, Failure> {
         Err(match self {
-            Self::Synced(index) => return Ok(index),
+            Self::Synced(index, _) => return Ok(index),
             Self::Refused(status) | Self::Unsynced(Doubt::Answered(status)) => {
                 Failure::from_status(Verb::Watch, selector, status, None)
             }

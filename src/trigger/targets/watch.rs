@@ -16,7 +16,7 @@ use kube::{
 };
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -28,12 +28,18 @@ use super::{
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// Keeps `view` up to date for ever.
-pub(super) async fn watch(client: Client, watched: Watched, view: watch::Sender<View>) {
+pub(super) async fn watch(
+    client: Client,
+    watched: Watched,
+    view: watch::Sender<View>,
+    news: watch::Sender<()>,
+) {
     let mut lists = Lists::AsEvents;
     let mut backoff = DefaultBackoff::default();
     loop {
         let events = watcher(api(&client, &watched), config(lists));
-        match follow(&watched, events, lists, &view, &mut backoff).await {
+        let next = follow(&watched, events, lists, &view, &news, &mut backoff).await;
+        match next {
             Next::ListInstead => lists = Lists::InPages,
             Next::GoOn | Next::BeginAnew => pause(&mut backoff).await,
         }
@@ -46,6 +52,7 @@ pub(super) async fn follow(
     events: impl Stream<Item = Result<Event<Metadata>>>,
     lists: Lists,
     view: &watch::Sender<View>,
+    news: &watch::Sender<()>,
     backoff: &mut DefaultBackoff,
 ) -> Next {
     let mut events = std::pin::pin!(events);
@@ -62,8 +69,10 @@ pub(super) async fn follow(
         match event {
             Some(Ok(event)) => {
                 let mut is_complete = false;
-                view.send_modify(|view| is_complete = follower.follow(view, event));
+                let now = Instant::now();
+                view.send_modify(|view| is_complete = follower.follow(view, event, now));
                 if is_complete {
+                    news.send_replace(());
                     backoff.reset();
                     tell_synced(watched, view);
                 }
@@ -71,6 +80,7 @@ pub(super) async fn follow(
             Some(Err(error)) => {
                 let mut next = Next::GoOn;
                 view.send_modify(|view| next = view.fail(&error, lists));
+                news.send_replace(());
                 if next == Next::ListInstead {
                     return next;
                 }
@@ -86,7 +96,7 @@ pub(super) async fn follow(
 }
 
 fn tell_synced(watched: &Watched, view: &watch::Sender<View>) {
-    if let View::Synced(index) = &*view.borrow() {
+    if let View::Synced(index, _) = &*view.borrow() {
         tracing::debug!(kind = %watched, objects = index.len(), "targets are known");
     }
 }

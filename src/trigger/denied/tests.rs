@@ -1,0 +1,159 @@
+//! Receivers whose targets are forbidden for a while: what is written to them, and when.
+//!
+//! The API server is a script; what it does with the annotation is shown by the tests of the controller.
+
+use std::num::NonZeroU32;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::{BoxError, service_fn};
+
+use super::*;
+use crate::{
+    api::annotations::DENIED_TARGETS,
+    hook::{Entry, Listing},
+    telemetry::Metrics,
+    trigger::{
+        Budget, Journal, Order, Rate, Report, Targets, Trigger, WatchScope,
+        tests::embedded::publish,
+    },
+};
+
+/// An API server that forbids targets, and keeps what is written to Receivers.
+#[derive(Clone)]
+struct Server {
+    forbids: watch::Sender<bool>,
+    /// When each annotation was written, and its value.
+    written: watch::Sender<Vec<(Instant, Option<String>)>>,
+}
+
+impl Server {
+    async fn answer(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        let is_receiver = request.uri().path().ends_with("/receivers/ci");
+        let patch = request.into_body().collect().await?.to_bytes();
+        if is_receiver {
+            let patch: Value = serde_json::from_slice(&patch)?;
+            let value = &patch["metadata"]["annotations"][DENIED_TARGETS];
+            let write = (Instant::now(), value.as_str().map(ToOwned::to_owned));
+            self.written.send_modify(|written| written.push(write));
+        }
+        let code = if *self.forbids.borrow() && !is_receiver {
+            403
+        } else {
+            200
+        };
+        let body = Body::from(json!({"code": code}).to_string().into_bytes());
+        Ok(Response::builder().status(code).body(body)?)
+    }
+
+    /// The annotation of this write, the first being 0.
+    async fn written(&self, index: usize) -> (Instant, Option<String>) {
+        let mut written = self.written.subscribe();
+        let written = written.wait_for(|written| written.len() > index).await;
+        written.unwrap()[index].clone()
+    }
+}
+
+struct Bench {
+    server: Server,
+    table: HookTable,
+    trigger: Trigger,
+}
+
+impl Bench {
+    /// One Receiver with one target, which is forbidden.
+    fn new() -> Self {
+        let server = Server {
+            forbids: watch::Sender::new(true),
+            written: watch::Sender::default(),
+        };
+        let wire = server.clone();
+        let service = service_fn(move |request| wire.clone().answer(request));
+        let client = kube::Client::new(service, "default");
+        let table = HookTable::default();
+        publish(
+            &table,
+            "ci",
+            &json!([{"kind": "GitRepository", "name": "web"}]),
+        );
+        let targets = Targets::new(client.clone(), table.clone(), WatchScope::Cluster);
+        let budget = Budget::new(Rate {
+            interval: Duration::from_millis(20),
+            burst: NonZeroU32::new(300).unwrap(),
+        });
+        let trigger = Trigger::new(client, targets, Journal::off(), budget, Metrics::new());
+        let (dispatching, telling, told) = (trigger.clone(), trigger.clone(), table.clone());
+        tokio::spawn(async move { dispatching.dispatch().await });
+        tokio::spawn(async move { telling.tell_denied(&told).await });
+        Self {
+            server,
+            table,
+            trigger,
+        }
+    }
+
+    async fn push(&self) -> Report {
+        let (hook, _) = self.table.hooks().remove(0);
+        let order = Order {
+            receiver: hook.receiver(),
+            delivery: "1",
+            selectors: &hook.selection().selectors,
+        };
+        let deadline = Instant::now() + Duration::from_secs(2);
+        self.trigger.accept(order, deadline).await
+    }
+
+    /// What the controller does when it sees the annotation.
+    fn show(&self, annotation: Option<&str>) {
+        let (hook, _) = self.table.hooks().remove(0);
+        let listing = Listing {
+            path: Some(hook.path(None)),
+            created: 0,
+            entry: Entry::Open(Arc::clone(&hook)),
+            denied: annotation.and_then(DeniedTargets::parse).map(Arc::new),
+        };
+        self.table.publish(hook.receiver(), &listing);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forbidden_target_is_told_until_it_works() {
+    let bench = Bench::new();
+    bench.push().await;
+    let (first, annotation) = bench.server.written(0).await;
+    let annotation = annotation.unwrap();
+    assert_eq!(
+        annotation,
+        r#"{"GitRepository/default/web":"patch on gitrepositories.source.toolkit.fluxcd.io"}"#
+    );
+    bench.show(Some(&annotation));
+    bench.push().await;
+    bench.server.forbids.send_replace(false);
+    bench.push().await;
+    let (second, annotation) = bench.server.written(1).await;
+    assert_eq!(annotation, None);
+    assert!(
+        second - first >= Duration::from_mins(1),
+        "{:?}",
+        second - first
+    );
+    bench.show(None);
+    bench.push().await;
+    sleep_until(second + Duration::from_hours(1)).await;
+    assert_eq!(bench.server.written.borrow().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_gateway_told_stays_until_it_works_here() {
+    let bench = Bench::new();
+    bench.server.forbids.send_replace(false);
+    bench.push().await;
+    bench.show(Some(r#"{"GitRepository/default/web":"patch"}"#));
+    sleep_until(Instant::now() + Duration::from_hours(1)).await;
+    assert!(bench.server.written.borrow().is_empty());
+    bench.push().await;
+    assert_eq!(bench.server.written(0).await.1, None);
+}
