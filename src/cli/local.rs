@@ -53,6 +53,7 @@ impl Local {
         manifests: &[Manifest],
     ) -> anyhow::Result<Self> {
         let addresses = Addresses::bind(serving).await?;
+        let is_new_cluster = is_empty(folder);
         make_private(folder)
             .with_context(|| format!("cannot use data directory `{}`", folder.display()))?;
         let plane = Embedded::open(&Options {
@@ -71,10 +72,14 @@ impl Local {
             unchanged = loaded.unchanged,
             "manifests loaded"
         );
+        let serving = config::Serving {
+            is_new_cluster,
+            ..serving.clone()
+        };
         let local = Self {
             api: url,
             kubeconfig,
-            serving: Serving::start(addresses, &client, serving)?,
+            serving: Serving::start(addresses, &client, &serving)?,
             client,
             plane,
             doors,
@@ -104,6 +109,11 @@ impl Local {
         }
         Ok(())
     }
+}
+
+/// Whether a folder holds nothing, or is not there yet.
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// Creates a folder that only its owner can enter, or makes an existing one so.

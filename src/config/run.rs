@@ -215,6 +215,7 @@ impl Run {
                 interval: args.trigger.kube_api_qps,
                 burst: args.trigger.kube_api_burst,
             },
+            is_new_cluster: false,
             leader_election: args.election.leader_election(namespace),
         }
     }

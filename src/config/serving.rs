@@ -33,6 +33,8 @@ pub struct Serving {
     pub journal: Journal,
     /// How many requests the process may send to the API server.
     pub api_budget: ApiBudget,
+    /// Whether the cluster was made a moment ago, so that no delivery to it can have been lost.
+    pub is_new_cluster: bool,
     /// How one of several replicas becomes the writer of status; without it, this process is the only one.
     pub leader_election: Option<LeaderElection>,
 }
@@ -53,6 +55,7 @@ impl Serving {
             retry: Retry::default(),
             journal,
             api_budget: ApiBudget::default(),
+            is_new_cluster: false,
             leader_election: None,
         }
     }

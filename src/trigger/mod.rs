@@ -8,13 +8,17 @@ mod denied;
 mod dispatch;
 mod failure;
 pub mod journal;
+mod presence;
 mod queue;
 mod report;
 mod request;
+mod sweep;
 mod targets;
 
 pub use budget::{Budget, Rate};
+pub use presence::{Presence, PresenceSettings};
 pub use report::{Entry, Outcome, Report, Subject, Verdict};
+pub use sweep::Sweep;
 pub use targets::{Targets, WatchScope};
 
 use std::{
@@ -162,6 +166,12 @@ impl Trigger {
     /// Tells the Receivers in `table` which of their targets may not be triggered, for ever.
     pub async fn tell_denied(&self, table: &HookTable) {
         denied::run(&self.0, table).await;
+    }
+
+    /// Whether nothing is pending.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.0.queue().load().pending == 0
     }
 
     /// Tells the dispatcher to end; what it leaves stays in the journal.

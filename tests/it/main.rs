@@ -10,5 +10,8 @@ mod full_disk;
 mod lossless;
 mod readiness;
 mod receiver;
+mod replicas;
+mod rights;
+mod run;
 mod select;
 mod support;

@@ -59,6 +59,12 @@ pub fn always() -> watch::Receiver<bool> {
     watch::Sender::new(true).subscribe()
 }
 
+/// No leadership, for a process that has no part in it.
+#[must_use]
+pub fn never() -> watch::Receiver<bool> {
+    watch::Sender::new(false).subscribe()
+}
+
 /// Competes for the lease until `shutdown`, then releases it; `leading` says at any time whether this process holds it.
 ///
 /// End the work that needs the lease before `shutdown` is cancelled, or another replica may start its own meanwhile.

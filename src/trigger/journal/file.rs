@@ -143,6 +143,7 @@ impl JournalFile {
     }
 
     fn create(folder: &Folder, replica: Uuid) -> Result<(Self, Contents), OpenError> {
+        folder.owe_sweep()?;
         let draft = folder.draft()?;
         let path = folder.file();
         let made = catch_unwind(AssertUnwindSafe(|| initialise(draft, replica)));

@@ -20,6 +20,8 @@ const FILE: &str = "journal.redb";
 const DRAFT: &str = "journal.redb.new";
 const DAMAGED: &str = "journal.redb.damaged-";
 const LOCK: &str = "journal.lock";
+/// There while a sweep that a new journal asks for is not on disk.
+const SWEEP_OWED: &str = "sweep.owed";
 /// How many damaged files are kept for whoever wants to look at them; older ones go.
 const DAMAGED_KEPT: usize = 3;
 
@@ -88,6 +90,27 @@ impl Folder {
             path: path.clone(),
             source,
         })
+    }
+
+    /// Notes that a sweep is owed, before there is a journal that could tell so by being new.
+    pub(super) fn owe_sweep(&self) -> Result<(), OpenError> {
+        let path = self.sweep_owed();
+        let made = match open_file(&path, true) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.map(drop),
+        };
+        let made = made.and_then(|()| self.sync());
+        made.map_err(|source| OpenError::File { path, source })
+    }
+
+    /// Whether a sweep was owed when the process before this one ended.
+    pub(super) fn owes_sweep(&self) -> bool {
+        fs::symlink_metadata(self.sweep_owed()).is_ok()
+    }
+
+    /// The note that a sweep is owed; whoever has swept removes it.
+    pub(super) fn sweep_owed(&self) -> PathBuf {
+        self.path.join(SWEEP_OWED)
     }
 
     /// Makes the draft the journal.

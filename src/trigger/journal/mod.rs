@@ -13,7 +13,7 @@ mod tests;
 mod writer;
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -46,6 +46,8 @@ pub struct Mark {
 pub struct Journal {
     replica: Uuid,
     kept: Kept,
+    /// The note that a sweep is owed.
+    sweep_owed: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -65,9 +67,11 @@ pub struct Opened {
     pub marks: Vec<(Target, Mark)>,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether it was made anew, now or before, and no sweep has ended since; see [`Journal::swept`].
+    pub owes_sweep: bool,
 }
 
-/// Where an opened journal came from; all but `Continued` ask for a sweep.
+/// Where an opened journal came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It was there, and in order.
@@ -87,16 +91,19 @@ impl Journal {
         let folder = Folder::hold(directory)?;
         let (file, contents, origin) = JournalFile::open(&folder, Uuid::new_v4())?;
         let marks: Vec<_> = contents.marks.into_iter().collect();
+        let (sweep_owed, owes_sweep) = (folder.sweep_owed(), folder.owes_sweep());
         let ledger = Ledger::new(marks.clone(), contents.ids);
         let writer = Writer::start(folder, file, contents.replica, ledger)?;
         let journal = Self {
             replica: contents.replica,
             kept: Kept::OnDisk(Arc::new(writer)),
+            sweep_owed: Some(sweep_owed),
         };
         Ok(Opened {
             journal,
             marks,
             origin,
+            owes_sweep,
         })
     }
 
@@ -106,11 +113,13 @@ impl Journal {
         let journal = Self {
             replica: Uuid::new_v4(),
             kept: Kept::Off(Arc::default()),
+            sweep_owed: None,
         };
         Opened {
             journal,
             marks: Vec::new(),
             origin: Origin::New,
+            owes_sweep: false,
         }
     }
 
@@ -118,6 +127,16 @@ impl Journal {
     #[must_use]
     pub fn replica(&self) -> Uuid {
         self.replica
+    }
+
+    /// The marks of the sweep that a new journal asks for are on disk, so that the next start need not sweep.
+    pub fn swept(&self) {
+        if let Some(note) = &self.sweep_owed
+            && let Err(error) = std::fs::remove_file(note)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the next start sweeps again");
+        }
     }
 
     /// Puts a mark and the id of its delivery into the next transaction; resolves when it is on disk, or withdrawn.

@@ -156,7 +156,7 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
-fn plenty() -> Budget {
+pub(in crate::trigger) fn plenty() -> Budget {
     budget(Duration::from_micros(1), 1000)
 }
 

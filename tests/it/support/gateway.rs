@@ -2,7 +2,7 @@
 //!
 //! Waiting is always for a state that a user could see, with a deadline; nothing sleeps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hookgate::{
     api::receiver::{Receiver, ReceiverStatus},
@@ -13,11 +13,8 @@ use hookgate::{
     },
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client, ResourceExt,
-    api::{ListParams, PostParams},
-    core::DynamicObject,
+    Api, Client, ResourceExt, api::ListParams, config::Kubeconfig, core::DynamicObject,
     runtime::wait::await_condition,
 };
 use serde_json::Value;
@@ -46,7 +43,7 @@ impl Gateway {
     pub(crate) async fn start(back_end: BackEnd) -> Option<Self> {
         let running = Running::start(back_end).await?;
         let namespace = format!("test-{}", uuid::Uuid::new_v4());
-        create_namespace(running.client(), &namespace).await;
+        objects::create_namespace(running.client(), &namespace).await;
         let mut gateway = Self {
             running: Some(running),
             serving: None,
@@ -113,6 +110,23 @@ impl Gateway {
         self.running.as_ref().expect("a back end").client()
     }
 
+    /// The kubeconfig that leads to the API.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        let running = self.running.as_ref().expect("a back end");
+        running.kubeconfig().expect("something listens")
+    }
+
+    /// Where the API listens.
+    pub(crate) fn api_address(&self) -> String {
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).expect("a kubeconfig");
+        let mut clusters = kubeconfig.clusters.into_iter();
+        let cluster = clusters.find_map(|named| named.cluster);
+        let url = cluster.and_then(|cluster| cluster.server).expect("a URL");
+        url.trim_start_matches("https://")
+            .trim_end_matches('/')
+            .to_owned()
+    }
+
     /// Applies YAML to the namespace of the test.
     pub(crate) async fn apply(&self, yaml: &str) {
         self.try_apply(yaml)
@@ -143,7 +157,7 @@ impl Gateway {
     /// Applies YAML to a new namespace beside that of the test, and names that namespace.
     pub(crate) async fn apply_elsewhere(&self, yaml: &str) -> String {
         let namespace = format!("{}-2", self.namespace);
-        create_namespace(self.client(), &namespace).await;
+        objects::create_namespace(self.client(), &namespace).await;
         for object in objects::documents(yaml, &namespace) {
             objects::apply(self.client(), &object)
                 .await
@@ -317,6 +331,7 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         retry: Retry::default(),
         journal: Journal::Off,
         api_budget: ApiBudget::default(),
+        is_new_cluster: true,
         leader_election: None,
     }
 }
@@ -337,13 +352,4 @@ fn condition(status: &ReceiverStatus, type_: &str) -> Option<(String, String, St
     let found = status.conditions.find(type_)?;
     let status = format!("{:?}", found.status);
     Some((status, found.reason.clone(), found.message.clone()))
-}
-
-async fn create_namespace(client: &Client, name: &str) {
-    let mut namespace = Namespace::default();
-    namespace.metadata.name = Some(name.to_owned());
-    Api::all(client.clone())
-        .create(&PostParams::default(), &namespace)
-        .await
-        .expect("the namespace can be created");
 }

@@ -8,6 +8,8 @@ pub(crate) mod binary;
 pub(crate) mod gateway;
 pub(crate) mod line;
 pub(crate) mod objects;
+pub(crate) mod replica;
+pub(crate) mod rights;
 pub(crate) mod wire;
 
 pub(crate) use back_end::BackEnd;

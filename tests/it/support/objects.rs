@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hookgate::api::annotations::TOKEN_KEY;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams},
@@ -163,4 +164,14 @@ async fn resource(client: &Client, kind: &GroupVersionKind) -> ApiResource {
         .await
         .expect("a served kind");
     resource
+}
+
+/// Creates a namespace.
+pub(crate) async fn create_namespace(client: &Client, name: &str) {
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some(name.to_owned());
+    Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await
+        .expect("the namespace can be created");
 }

@@ -154,3 +154,17 @@ async fn a_journal_that_was_not_closed_is_continued() {
         assert_eq!(pending(&opened), expected.into_iter().collect::<Vec<_>>());
     }
 }
+
+#[tokio::test]
+async fn a_sweep_is_owed_until_it_is_on_disk_however_often_the_process_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    for origin in [Origin::New, Origin::Continued, Origin::Continued] {
+        let opened = Journal::open(folder.path()).unwrap();
+        assert_eq!((opened.origin, opened.owes_sweep), (origin, true));
+    }
+    Journal::open(folder.path()).unwrap().journal.swept();
+    assert!(!Journal::open(folder.path()).unwrap().owes_sweep);
+    std::fs::write(folder.path().join("journal.redb"), "nonsense").unwrap();
+    let opened = Journal::open(folder.path()).unwrap();
+    assert!(opened.owes_sweep && matches!(opened.origin, Origin::Replaced { .. }));
+}

@@ -1,0 +1,107 @@
+//! A validated description of a serving process, in the words of each of its parts.
+//!
+//! It starts nothing but the journal, which must be open before anything else is.
+
+use std::time::Duration;
+
+use crate::{
+    config::{self, Role, SecretWatch, StatusWrites},
+    hook::{self, Policy},
+    reconcile::{ReceiverOptions, ReceiverStatusWriting, Scope, leader::LeaseSettings},
+    trigger::{
+        Budget, PresenceSettings, Rate, WatchScope,
+        journal::{Journal, OpenError, Opened, Origin},
+    },
+};
+
+/// The name of the Lease that replicas compete for.
+const LEASE_NAME: &str = "hookgate-leader-election";
+
+/// The same settings in the words of the controller.
+pub(super) fn receiver_options(config: &config::Serving) -> ReceiverOptions {
+    ReceiverOptions {
+        scope: match &config.scope {
+            config::Scope::AllNamespaces => Scope::Cluster,
+            config::Scope::Namespace(namespace) => Scope::Namespace(namespace.clone()),
+        },
+        policy: Policy {
+            cross_namespace_refs: match config.cross_namespace_refs {
+                config::CrossNamespaceRefs::Allowed => hook::CrossNamespaceRefs::Allowed,
+                config::CrossNamespaceRefs::Denied => hook::CrossNamespaceRefs::Denied,
+            },
+        },
+        secret_selector: match &config.secret_watch {
+            SecretWatch::Matching(selector) => Some(selector.clone()),
+            SecretWatch::Off => None,
+        },
+        status: match (config.role, config.status_writes) {
+            (Role::All | Role::Reconcilers, StatusWrites::On) => ReceiverStatusWriting::On,
+            (Role::Gateway, _) | (_, StatusWrites::Off) => ReceiverStatusWriting::Off,
+        },
+        concurrency: config.concurrent,
+        min_retry_delay: config.retry.min_delay,
+        max_retry_delay: config.retry.max_delay,
+    }
+}
+
+/// How far the watches of targets reach.
+pub(super) fn watch_scope(scope: &config::Scope) -> WatchScope {
+    match scope {
+        config::Scope::AllNamespaces => WatchScope::Cluster,
+        config::Scope::Namespace(_) => WatchScope::Namespace,
+    }
+}
+
+/// Opens the journal of a process that has something to keep in it.
+pub(super) fn open_journal(config: &config::Serving) -> Result<Opened, OpenError> {
+    let folder = match &config.journal {
+        config::Journal::In(folder) if config.role.has_gateway() => folder,
+        config::Journal::In(_) | config::Journal::Off => return Ok(Journal::off()),
+    };
+    let mut opened = Journal::open(folder)?;
+    if config.is_new_cluster && opened.origin == Origin::New {
+        opened.journal.swept();
+        opened.owes_sweep = false;
+    }
+    let folder = folder.display();
+    match &opened.origin {
+        Origin::Continued => tracing::info!(%folder, "journal opened"),
+        Origin::New => tracing::info!(%folder, "journal made"),
+        Origin::Replaced { damaged } => {
+            tracing::error!(%folder, damaged = %damaged.display(), "the journal was damaged; it is moved aside, and what was in it may be lost");
+        }
+    }
+    Ok(opened)
+}
+
+/// The budget of the process.
+pub(super) fn budget(config: &config::Serving) -> Budget {
+    Budget::new(Rate {
+        interval: config.api_budget.interval,
+        burst: config.api_budget.burst,
+    })
+}
+
+/// How to compete for leading, for a process that does anything a leader does.
+pub(super) fn lease(config: &config::Serving) -> Option<LeaseSettings> {
+    let election = config.leader_election.as_ref()?;
+    Some(LeaseSettings {
+        namespace: election.namespace.clone(),
+        name: LEASE_NAME.to_owned(),
+        identity: format!("{}_{}", election.identity, uuid::Uuid::new_v4()),
+        duration: election.lease_duration,
+        renew_deadline: election.renew_deadline,
+        retry_period: election.retry_period,
+    })
+}
+
+/// How to show the presence of a gateway, where there may be others and what it accepts can outlive it.
+pub(super) fn presence(config: &config::Serving) -> Option<PresenceSettings> {
+    let election = config.leader_election.as_ref()?;
+    let has_marks = config.role.has_gateway() && config.journal != config::Journal::Off;
+    has_marks.then(|| PresenceSettings {
+        namespace: election.namespace.clone(),
+        identity: election.identity.clone(),
+        duration: election.lease_duration.max(Duration::from_secs(1)),
+    })
+}
