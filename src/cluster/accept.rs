@@ -2,7 +2,7 @@
 //!
 //! JSON and YAML are spoken; a client that accepts nothing else is told so.
 
-use super::{content::YAML, object::Extent, status::Failure};
+use super::{content::YAML, record::Extent, status::Failure};
 
 /// A form in which objects are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

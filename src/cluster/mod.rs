@@ -17,6 +17,7 @@ mod patch;
 mod protobuf;
 mod read;
 mod reading;
+mod record;
 mod registry;
 mod request;
 mod resource;

@@ -1,16 +1,12 @@
-//! A stored object: its parsed value and its JSON, made once and shared by every reader.
+//! A stored object, and where it is.
 //!
 //! It knows the parts all objects have in common; what a Secret or a custom resource means is elsewhere.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{reading::Readings, schema::Schema};
+use super::{record::Record, schema::Schema};
 
 /// What a kind of object is called in storage: the API group and the plural, whatever the version.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,7 +56,7 @@ impl ObjectName {
 }
 
 /// Where an object is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// Its type.
     pub(crate) resource: GroupResource,
@@ -68,33 +64,18 @@ pub(crate) struct Key {
     pub(crate) name: ObjectName,
 }
 
-/// How much of an object a client asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// All of it.
-    Whole,
-    /// `metadata` only, as `PartialObjectMetadata`.
-    Metadata,
-}
-
 /// One version of one object. It has no `Debug`, for it may be a Secret.
 pub(crate) struct Object {
     /// The object, with `metadata.resourceVersion`.
     pub(crate) value: Value,
-    /// The change that made it what it is.
-    pub(crate) revision: u64,
-    whole: Bytes,
-    metadata: OnceLock<Bytes>,
-    readings: Readings,
+    /// The same as JSON.
+    pub(crate) record: Arc<Record>,
 }
 
 impl Object {
     /// Makes the version of an object that the change `revision` leads to.
     pub(crate) fn new(mut value: Value, revision: u64) -> Self {
-        metadata_mut(&mut value).insert(
-            "resourceVersion".to_owned(),
-            Value::String(revision.to_string()),
-        );
+        set_revision(&mut value, revision);
         Self::of(value, revision)
     }
 
@@ -102,59 +83,39 @@ impl Object {
     pub(crate) fn unstored(&self) -> Self {
         let mut value = self.value.clone();
         metadata_mut(&mut value).remove("resourceVersion");
-        Self::of(value, self.revision)
+        Self::of(value, self.revision())
+    }
+
+    /// The change that made it what it is.
+    pub(crate) fn revision(&self) -> u64 {
+        self.record.revision
     }
 
     fn of(value: Value, revision: u64) -> Self {
-        let whole = members(&value, Extent::Whole);
-        Self {
-            value,
-            revision,
-            whole,
-            metadata: OnceLock::new(),
-            readings: Readings::default(),
-        }
+        let record = Arc::new(Record::of(&value, revision));
+        Self { value, record }
     }
 
     /// The object as a schema reads it, which may have changed since the object was written.
     pub(crate) fn read_by(self: &Arc<Self>, schema: &Schema) -> Arc<Self> {
-        self.readings.of(self, schema)
-    }
-
-    /// What is remembered of readings of the object.
-    pub(crate) fn readings(&self) -> &Readings {
-        &self.readings
-    }
-
-    /// The JSON members of the object without braces, `apiVersion` and `kind`; these three depend on who asks.
-    pub(crate) fn members(&self, extent: Extent) -> Bytes {
-        match extent {
-            Extent::Whole => self.whole.clone(),
-            Extent::Metadata => self
-                .metadata
-                .get_or_init(|| members(&self.value, Extent::Metadata))
-                .clone(),
+        let reading = self.record.read_by(schema);
+        if Arc::ptr_eq(&reading, &self.record) {
+            return Arc::clone(self);
         }
-    }
-
-    /// The same object as the change `revision` found it last, for those who must be told that it is gone.
-    pub(crate) fn departed(&self, revision: u64) -> Self {
-        Self::new(self.value.clone(), revision)
-    }
-
-    /// Roughly the memory it takes, in bytes.
-    pub(crate) fn size(&self) -> usize {
-        size_of::<Self>() + self.whole.len() + heap(&self.value)
+        Arc::new(reading.into())
     }
 }
 
-/// The opening of an object's JSON up to its members: the brace, `apiVersion` and `kind`.
-pub(crate) fn head(api_version: &str, kind: &str) -> String {
-    format!(
-        "{{\"apiVersion\":{},\"kind\":{},",
-        Value::from(api_version),
-        Value::from(kind)
-    )
+impl From<Arc<Record>> for Object {
+    fn from(record: Arc<Record>) -> Self {
+        let value = record.value();
+        Self { value, record }
+    }
+}
+
+/// Makes `revision` the object's resourceVersion.
+pub(super) fn set_revision(value: &mut Value, revision: u64) {
+    metadata_mut(value).insert("resourceVersion".to_owned(), revision.to_string().into());
 }
 
 /// The text at a path of member names, or nothing.
@@ -193,69 +154,4 @@ pub(crate) fn texts<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a str> {
         .and_then(Value::as_array);
     list.map(|list| list.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default()
-}
-
-/// Roughly the heap of a value, in bytes. Small maps weigh most, for a node of a map has room for eleven members.
-fn heap(value: &Value) -> usize {
-    const ROOM: usize = 11;
-    const NODE: usize = ROOM * (size_of::<String>() + size_of::<Value>());
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(values) => values
-            .iter()
-            .map(|value| size_of::<Value>() + heap(value))
-            .sum(),
-        Value::Object(map) => {
-            let members = map.iter().map(|(key, value)| key.len() + heap(value));
-            map.len().div_ceil(ROOM) * NODE + members.sum::<usize>()
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
-}
-
-/// The JSON members of an object without braces, `apiVersion` and `kind`.
-pub(crate) fn members(value: &Value, extent: Extent) -> Bytes {
-    let is_wanted = |key: &str| match extent {
-        Extent::Whole => key != "apiVersion" && key != "kind",
-        Extent::Metadata => key == "metadata",
-    };
-    let mut json = String::new();
-    for (key, value) in value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| is_wanted(key))
-    {
-        if !json.is_empty() {
-            json.push(',');
-        }
-        json.push_str(&Value::from(key.as_str()).to_string());
-        json.push(':');
-        json.push_str(&value.to_string());
-    }
-    Bytes::from(json)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn small_maps_weigh_more_than_their_text() {
-        let object = Object::new(json!({"spec": {"ref": {"branch": "main"}}}), 1);
-        let text = object.value.to_string();
-        assert!(object.size() > 4 * 500, "{} for {text}", object.size());
-    }
-
-    #[test]
-    fn long_texts_weigh_twice_as_value_and_as_json() {
-        let object = Object::new(json!({"data": "x".repeat(100_000)}), 1);
-        assert!(
-            (200_000..203_000).contains(&object.size()),
-            "{}",
-            object.size()
-        );
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Pages of one list all show the moment the list began, as long as the log remembers it.
 
-use std::{ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -32,15 +32,11 @@ pub(crate) fn list(
         .map(Continuation::parse)
         .transpose()?;
     let snapshot = snapshot(store, &resource, start.as_ref(), options)?;
-    let first = start.map_or(Bound::Unbounded, |start| Bound::Excluded(start.after));
-    let wanted = |(name, object): &(&ObjectName, &Arc<Object>)| {
-        namespace.is_none_or(|namespace| name.namespace == namespace)
-            && selector.matches(&object.value)
-    };
+    let after = start.as_ref().map(|start| &start.after);
     let mut rest = snapshot
         .objects
-        .range((first, Bound::Unbounded))
-        .filter(wanted);
+        .range(namespace, after)
+        .filter(|(_, object)| selector.matches(&object.record.attributes));
     let page: Vec<(&ObjectName, &Arc<Object>)> = rest
         .by_ref()
         .take(options.limit.unwrap_or(usize::MAX))

@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use super::{
-    object::Object,
+    record::Record,
     schema::{Schema, SchemaId},
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Readings {
 struct Reading {
     schema: SchemaId,
     /// Nothing when the object is already what the schema makes of it.
-    object: Option<Arc<Object>>,
+    record: Option<Arc<Record>>,
 }
 
 impl Readings {
@@ -36,35 +36,35 @@ impl Readings {
     }
 
     /// The object as a schema reads it; the same one when the schema makes nothing else of it.
-    pub(crate) fn of(&self, object: &Arc<Object>, schema: &Schema) -> Arc<Object> {
+    pub(super) fn of(&self, record: &Arc<Record>, schema: &Schema) -> Arc<Record> {
         if self.complete_for.load(Ordering::Relaxed) == schema.id().0 {
-            return Arc::clone(object);
+            return Arc::clone(record);
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.iter().find(|known| known.schema == schema.id());
-        let reading = match found.map(|found| found.object.clone()) {
+        let reading = match found.map(|found| found.record.clone()) {
             Some(reading) => reading,
-            None => read(&mut known, object, schema),
+            None => read(&mut known, record, schema),
         };
         reading.unwrap_or_else(|| {
             self.complete_for(schema);
-            Arc::clone(object)
+            Arc::clone(record)
         })
     }
 }
 
 /// Reads the object and remembers what came of it in place of the oldest reading.
-fn read(known: &mut Vec<Reading>, object: &Object, schema: &Schema) -> Option<Arc<Object>> {
-    let value = schema.read(&object.value);
-    let object = value.map(|value| Arc::new(Object::new(value, object.revision)));
+fn read(known: &mut Vec<Reading>, record: &Record, schema: &Schema) -> Option<Arc<Record>> {
+    let value = schema.read(&record.value());
+    let record = value.map(|value| Arc::new(Record::of(&value, record.revision)));
     if known.len() == MOST {
         known.remove(0);
     }
     known.push(Reading {
         schema: schema.id(),
-        object: object.clone(),
+        record: record.clone(),
     });
-    object
+    record
 }
 
 #[cfg(test)]
@@ -78,44 +78,42 @@ mod tests {
         Schema::compile(&json!({"type": "object", "properties": {"spec": spec}})).unwrap()
     }
 
-    fn object(spec: &Value) -> Arc<Object> {
-        Arc::new(Object::new(
-            json!({"metadata": {"name": "x"}, "spec": spec}),
-            7,
-        ))
+    fn record(spec: &Value) -> Arc<Record> {
+        let metadata = json!({"name": "x", "resourceVersion": "7"});
+        Arc::new(Record::of(&json!({"metadata": metadata, "spec": spec}), 7))
     }
 
     #[test]
     fn a_reading_is_made_once_for_each_schema() {
-        let object = object(&json!({"a": "1", "gone": "2"}));
+        let record = record(&json!({"a": "1", "gone": "2"}));
         let schemas = [
             schema(&json!({"a": {"type": "string"}, "b": {"type": "string", "default": "new"}})),
             schema(&json!({"a": {"type": "string"}})),
         ];
         let expected = [json!({"a": "1", "b": "new"}), json!({"a": "1"})];
-        let first = schemas.each_ref().map(|schema| object.read_by(schema));
+        let first = schemas.each_ref().map(|schema| record.read_by(schema));
         for ((reading, schema), expected) in first.iter().zip(&schemas).zip(expected) {
-            assert_eq!(reading.value["spec"], expected);
-            assert_eq!(reading.value["metadata"]["resourceVersion"], "7");
-            assert!(Arc::ptr_eq(&object.read_by(schema), reading), "{expected}");
+            assert_eq!(reading.value()["spec"], expected);
+            assert_eq!(reading.value()["metadata"]["resourceVersion"], "7");
+            assert!(Arc::ptr_eq(&record.read_by(schema), reading), "{expected}");
         }
     }
 
     #[test]
     fn an_object_that_is_complete_is_read_as_it_is() {
-        let object = object(&json!({"a": "1"}));
+        let record = record(&json!({"a": "1"}));
         for _ in 0..MOST * 2 {
             let schema = schema(&json!({"a": {"type": "string"}}));
-            assert!(Arc::ptr_eq(&object.read_by(&schema), &object));
+            assert!(Arc::ptr_eq(&record.read_by(&schema), &record));
         }
     }
 
     #[test]
     fn few_readings_are_remembered() {
-        let object = object(&json!({"gone": "1"}));
+        let record = record(&json!({"gone": "1"}));
         for _ in 0..MOST * 2 {
-            object.read_by(&schema(&json!({})));
+            record.read_by(&schema(&json!({})));
         }
-        assert_eq!(object.readings().known.lock().unwrap().len(), MOST);
+        assert_eq!(record.readings().known.lock().unwrap().len(), MOST);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{
     builtin,
     object::{GroupResource, Object},
+    record::Record,
     schema::Schema,
 };
 
@@ -56,6 +57,14 @@ impl Resource {
         match &self.origin {
             Origin::BuiltIn => Arc::clone(object),
             Origin::Custom(definition) => object.read_by(&definition.schema),
+        }
+    }
+
+    /// The same of an object that is not parsed.
+    pub(crate) fn read_record(&self, record: &Arc<Record>) -> Arc<Record> {
+        match &self.origin {
+            Origin::BuiltIn => Arc::clone(record),
+            Origin::Custom(definition) => record.read_by(&definition.schema),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How the objects of a type are shown to one client: whole, their metadata only, or as a table.
 //!
-//! What is the same for every client is not made here but shared; see [`Object`].
+//! What is the same for every client is not made here but shared; see [`Record`].
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::{
     accept::Form,
     kinds::event_view,
-    object::{Extent, Object, as_map, head, members},
+    object::{Object, as_map},
+    record::{Extent, Record, head, members},
     resource::{Origin, Resource},
     table::{Columns, Include},
 };
@@ -87,11 +88,11 @@ impl View {
     }
 
     /// One object, in chunks that are shared between clients where they can be.
-    pub(crate) fn chunks(&self, object: &Arc<Object>) -> Vec<Bytes> {
+    pub(crate) fn chunks(&self, record: &Arc<Record>) -> Vec<Bytes> {
         match &self.shape {
             Shape::Objects { extent, head } => vec![
                 head.clone(),
-                self.members(object, *extent),
+                self.members(record, *extent),
                 Bytes::from_static(b"}"),
             ],
             Shape::Table {
@@ -99,10 +100,9 @@ impl View {
                 include,
                 are_columns_told,
             } => {
-                let metadata = json!({"resourceVersion": object.revision.to_string()});
-                let object = self.resource.read(object);
-                let mut table =
-                    columns.table([&object.value], &metadata, *include, Timestamp::now());
+                let metadata = json!({"resourceVersion": record.revision.to_string()});
+                let value = self.resource.read_record(record).value();
+                let mut table = columns.table([&value], &metadata, *include, Timestamp::now());
                 if *are_columns_told {
                     as_map(&mut table).insert("columnDefinitions".to_owned(), Value::Null);
                 }
@@ -111,21 +111,21 @@ impl View {
         }
     }
 
-    fn members(&self, object: &Arc<Object>, extent: Extent) -> Bytes {
+    fn members(&self, record: &Arc<Record>, extent: Extent) -> Bytes {
         if extent == Extent::Metadata {
-            return object.members(extent);
+            return record.members(extent);
         }
         if self.resource.is_event_view() {
-            let mut event = object.value.clone();
+            let mut event = record.value();
             event_view::show(&mut event);
-            return members(&event, extent);
+            return members(&event);
         }
-        self.resource.read(object).members(extent)
+        self.resource.read_record(record).members(extent)
     }
 
     /// One object.
-    pub(crate) fn object(&self, object: &Arc<Object>) -> Bytes {
-        self.chunks(object).concat().into()
+    pub(crate) fn object(&self, object: &Object) -> Bytes {
+        self.chunks(&object.record).concat().into()
     }
 
     /// Several objects, with the metadata of their list.
@@ -195,7 +195,7 @@ impl View {
                 text.put_u8(b',');
             }
             text.put_slice(item_head);
-            text.put_slice(&self.members(object, extent));
+            text.put_slice(&self.members(&object.record, extent));
             text.put_u8(b'}');
         }
         text.put_slice(b"]}");

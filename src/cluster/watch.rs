@@ -14,8 +14,9 @@ use tokio::{
 
 use super::{
     Cluster,
-    object::{GroupResource, Object},
+    object::GroupResource,
     options::Options,
+    record::Record,
     selector::Selector,
     status::Failure,
     store::{Event, Store},
@@ -42,8 +43,8 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    fn takes(&self, object: Option<&Arc<Object>>) -> bool {
-        object.is_some_and(|object| self.selector.matches(&object.value))
+    fn takes(&self, object: Option<&Arc<Record>>) -> bool {
+        object.is_some_and(|object| self.selector.matches(&object.attributes))
     }
 
     fn concerns(&self, event: &Event) -> bool {
@@ -53,7 +54,7 @@ impl Subject {
             && (self.takes(event.current.as_ref()) || self.takes(event.previous.as_ref()))
     }
 
-    fn change(&self, event: &Event) -> Option<(&'static str, Arc<Object>)> {
+    fn change(&self, event: &Event) -> Option<(&'static str, Arc<Record>)> {
         match (
             self.takes(event.previous.as_ref()),
             self.takes(event.current.as_ref()),
@@ -121,17 +122,12 @@ fn initial(
     if options.initial_events == Some(false) {
         return snapshot.revision;
     }
-    let is_here = |namespace: &str| {
-        subject
-            .namespace
-            .as_ref()
-            .is_none_or(|wanted| namespace == wanted)
-    };
     let objects = snapshot
         .objects
-        .iter()
-        .filter(|(name, object)| is_here(&name.namespace) && subject.takes(Some(object)));
-    pending.extend(objects.map(|(_, object)| Line::Object("ADDED", Arc::clone(object))));
+        .range(subject.namespace.as_deref(), None)
+        .map(|(_, object)| &object.record)
+        .filter(|record| subject.takes(Some(record)));
+    pending.extend(objects.map(|record| Line::Object("ADDED", Arc::clone(record))));
     if options.initial_events == Some(true) && options.bookmarks {
         pending.push_back(Line::InitialEventsEnd(snapshot.revision));
     }
@@ -139,7 +135,7 @@ fn initial(
 }
 
 enum Line {
-    Object(&'static str, Arc<Object>),
+    Object(&'static str, Arc<Record>),
     Bookmark(u64),
     InitialEventsEnd(u64),
 }

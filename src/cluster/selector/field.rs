@@ -2,12 +2,8 @@
 //!
 //! Other fields are refused by name, as Kubernetes does, rather than never matched.
 
-use serde_json::Value;
-
-use crate::cluster::{
-    kinds::event_view,
-    object::{GroupResource, text},
-};
+use super::attributes::Attributes;
+use crate::cluster::{kinds::event_view, object::GroupResource};
 
 /// Conditions on fields that all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +11,8 @@ pub(super) struct FieldSelector(Vec<Requirement>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Requirement {
-    path: Vec<String>,
+    /// Where the field is stored.
+    path: String,
     value: String,
     is_equal: bool,
 }
@@ -45,10 +42,9 @@ impl FieldSelector {
     }
 
     /// Whether the fields of this object meet all conditions; a field that is missing is empty.
-    pub(super) fn matches(&self, object: &Value) -> bool {
+    pub(super) fn matches(&self, object: &Attributes) -> bool {
         self.0.iter().all(|requirement| {
-            let path: Vec<&str> = requirement.path.iter().map(String::as_str).collect();
-            (text(object, &path).unwrap_or_default() == requirement.value) == requirement.is_equal
+            (object.field(&requirement.path) == requirement.value) == requirement.is_equal
         })
     }
 }
@@ -63,14 +59,11 @@ fn requirement(resource: &GroupResource, term: &str) -> Result<Requirement, Fiel
         rest => (rest.strip_prefix('='), true),
     };
     let value = value.ok_or_else(syntax)?.to_owned();
-    if !is_supported(resource, field) {
+    if !supported(resource).any(|known| known == field) {
         return Err(FieldError::Unsupported(field.to_owned()));
     }
     Ok(Requirement {
-        path: stored_path(resource, field)
-            .split('.')
-            .map(str::to_owned)
-            .collect(),
+        path: stored_path(resource, field),
         value,
         is_equal,
     })
@@ -83,8 +76,9 @@ fn stored_path(resource: &GroupResource, field: &str) -> String {
     }
 }
 
-fn is_supported(resource: &GroupResource, field: &str) -> bool {
-    let specific: &[&str] = match (resource.group.as_str(), resource.plural.as_str()) {
+/// The fields that objects of a type can be selected by.
+fn supported(resource: &GroupResource) -> impl Iterator<Item = &'static str> + use<> {
+    let specific: &[&'static str] = match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "events") => &[
             "involvedObject.kind",
             "involvedObject.namespace",
@@ -114,7 +108,8 @@ fn is_supported(resource: &GroupResource, field: &str) -> bool {
         ("", "namespaces") => &["status.phase"],
         _ => &[],
     };
-    matches!(field, "metadata.name" | "metadata.namespace") || specific.contains(&field)
+    let general = ["metadata.name", "metadata.namespace"];
+    general.into_iter().chain(specific.iter().copied())
 }
 
 /// Splits at commas; a backslash makes the next character an ordinary one.
@@ -149,7 +144,9 @@ mod tests {
             "reason": "a,b",
         });
         assert_eq!(
-            parse("events", selector).unwrap().matches(&object),
+            parse("events", selector)
+                .unwrap()
+                .matches(&Attributes::of(&object)),
             expected,
             "{selector}"
         );
@@ -164,6 +161,30 @@ mod tests {
         check("involvedObject.kind!=Secret", false);
         check(r"reason=a\,b", true);
         check("", true);
+    }
+
+    #[test]
+    fn every_supported_field_is_compared() {
+        for (group, plural) in [
+            ("", "events"),
+            ("events.k8s.io", "events"),
+            ("", "secrets"),
+            ("", "namespaces"),
+        ] {
+            let resource = GroupResource::new(group, plural);
+            for field in supported(&resource) {
+                let path = stored_path(&resource, field);
+                let object = path
+                    .rsplit('.')
+                    .fold(json!("x"), |value, name| json!({ name: value }));
+                let selector = FieldSelector::parse(&resource, &format!("{field}=x")).unwrap();
+                assert!(
+                    selector.matches(&Attributes::of(&object)),
+                    "{resource} {field}"
+                );
+                assert!(!selector.matches(&Attributes::of(&json!({}))), "{field}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The grammar is that of Kubernetes; the words `in` and `notin` are also valid keys, as there.
 
-use serde_json::Value;
+use super::attributes::Attributes;
 
 /// Conditions on labels that all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,16 +61,10 @@ impl LabelSelector {
     }
 
     /// Whether the labels of this object meet all conditions.
-    pub(super) fn matches(&self, object: &Value) -> bool {
-        let labels = object
-            .get("metadata")
-            .and_then(|metadata| metadata.get("labels"));
-        self.0.iter().all(|requirement| {
-            let value = labels
-                .and_then(|labels| labels.get(&requirement.key))
-                .and_then(Value::as_str);
-            requirement.condition.holds(value)
-        })
+    pub(super) fn matches(&self, object: &Attributes) -> bool {
+        self.0
+            .iter()
+            .all(|requirement| requirement.condition.holds(object.label(&requirement.key)))
     }
 }
 
@@ -211,7 +205,7 @@ fn is_value(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -223,7 +217,11 @@ mod tests {
             .chain(other.iter().map(|l| (l, false)))
         {
             let object = json!({"metadata": {"labels": labels}});
-            assert_eq!(parsed.matches(&object), expected, "{selector} on {labels}");
+            assert_eq!(
+                parsed.matches(&Attributes::of(&object)),
+                expected,
+                "{selector} on {labels}"
+            );
         }
     }
 

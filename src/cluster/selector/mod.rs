@@ -2,11 +2,11 @@
 //!
 //! Pure functions of objects; indexes do not exist, every object of the type is looked at.
 
-use serde_json::Value;
-
+pub(crate) use self::attributes::Attributes;
 use self::{field::FieldSelector, label::LabelSelector};
 use super::{object::GroupResource, status::Failure};
 
+mod attributes;
 mod field;
 mod label;
 
@@ -38,7 +38,7 @@ impl Selector {
     }
 
     /// Whether it takes this object.
-    pub(crate) fn matches(&self, object: &Value) -> bool {
+    pub(crate) fn matches(&self, object: &Attributes) -> bool {
         self.labels.matches(object) && self.fields.matches(object)
     }
 }

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _,
     TableDefinition, backends::FileBackend,
@@ -62,7 +63,7 @@ pub(super) struct Contents {
 }
 
 /// One path and its JSON, or nothing when it goes.
-pub(super) type Entry = (String, Option<Vec<u8>>);
+pub(super) type Entry = (String, Option<Bytes>);
 
 /// An open database, locked against other processes.
 pub(super) struct Disk {
@@ -129,7 +130,7 @@ impl Disk {
             let mut objects = transaction.open_table(OBJECTS)?;
             for (path, json) in entries {
                 match json {
-                    Some(json) => objects.insert(path.as_str(), json.as_slice())?,
+                    Some(json) => objects.insert(path.as_str(), json.as_ref())?,
                     None => objects.remove(path.as_str())?,
                 };
             }

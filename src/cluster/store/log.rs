@@ -3,14 +3,16 @@
 //! It is bounded in number and size; who is further behind has to list again.
 
 use std::{
-    collections::VecDeque,
+    ops::Bound,
     sync::{Arc, OnceLock},
 };
 
-use crate::cluster::object::{Object, ObjectName};
+use rpds::RedBlackTreeMapSync;
 
-const MOST_EVENTS: usize = 2048;
-/// The most memory that one type's changes may take; about 700 changes of a small object.
+use crate::cluster::{object::ObjectName, record::Record};
+
+const MOST_EVENTS: usize = 1024;
+/// The most memory that one type's changes may take, in bytes.
 const MOST_BYTES: usize = 4 << 20;
 
 /// One change of one object.
@@ -20,19 +22,19 @@ pub(crate) struct Event {
     /// The object it happened to.
     pub(crate) name: ObjectName,
     /// The object after it; nothing when it was deleted.
-    pub(crate) current: Option<Arc<Object>>,
+    pub(crate) current: Option<Arc<Record>>,
     /// The object before it; nothing when it was created.
-    pub(crate) previous: Option<Arc<Object>>,
-    departed: OnceLock<Option<Arc<Object>>>,
+    pub(crate) previous: Option<Arc<Record>>,
+    departed: OnceLock<Option<Arc<Record>>>,
 }
 
 impl Event {
     /// Records a change.
-    pub(crate) fn new(
+    pub(super) fn new(
         revision: u64,
         name: ObjectName,
-        current: Option<Arc<Object>>,
-        previous: Option<Arc<Object>>,
+        current: Option<Arc<Record>>,
+        previous: Option<Arc<Record>>,
     ) -> Self {
         Self {
             revision,
@@ -44,17 +46,18 @@ impl Event {
     }
 
     /// The object before the change, but with the change's resourceVersion: what a `DELETED` event carries.
-    pub(crate) fn departed(&self) -> Option<Arc<Object>> {
+    pub(crate) fn departed(&self) -> Option<Arc<Record>> {
         let make = || {
-            self.previous
-                .as_ref()
-                .map(|object| Arc::new(object.departed(self.revision)))
+            let previous = self.previous.as_ref()?;
+            Some(Arc::new(previous.departed(self.revision)))
         };
         self.departed.get_or_init(make).clone()
     }
 
+    /// What it may take, in bytes: the object before it twice, for it may have departed.
     fn size(&self) -> usize {
-        self.previous.as_ref().map_or(0, |object| object.size()) + size_of::<Self>()
+        let previous = self.previous.as_ref().map_or(0, |record| record.size());
+        2 * previous + size_of::<Self>()
     }
 }
 
@@ -62,9 +65,10 @@ impl Event {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Expired;
 
-/// The latest changes, oldest first.
+/// The latest changes, oldest first. A clone shares them, and costs the same however many there are.
+#[derive(Clone)]
 pub(super) struct Log {
-    events: VecDeque<Arc<Event>>,
+    events: RedBlackTreeMapSync<u64, Arc<Event>>,
     bytes: usize,
     /// Changes up to this one are forgotten.
     start: u64,
@@ -74,7 +78,7 @@ impl Log {
     /// A log that knows nothing of the changes up to `start`.
     pub(super) fn new(start: u64) -> Self {
         Self {
-            events: VecDeque::new(),
+            events: RedBlackTreeMapSync::new_sync(),
             bytes: 0,
             start,
         }
@@ -83,14 +87,16 @@ impl Log {
     /// Appends a change and forgets the oldest ones above the limits.
     pub(super) fn push(&mut self, event: Arc<Event>) {
         self.bytes += event.size();
-        self.events.push_back(event);
-        while self.events.len() > MOST_EVENTS || (self.bytes > MOST_BYTES && self.events.len() > 1)
+        self.events.insert_mut(event.revision, event);
+        while self.events.size() > MOST_EVENTS
+            || (self.bytes > MOST_BYTES && self.events.size() > 1)
         {
-            let Some(oldest) = self.events.pop_front() else {
+            let Some((&oldest, event)) = self.events.first() else {
                 return;
             };
-            self.bytes -= oldest.size();
-            self.start = oldest.revision;
+            self.bytes -= event.size();
+            self.start = oldest;
+            self.events.remove_mut(&oldest);
         }
     }
 
@@ -102,10 +108,8 @@ impl Log {
         if revision < self.start {
             return Err(Expired);
         }
-        let first = self
-            .events
-            .partition_point(|event| event.revision <= revision);
-        Ok(self.events.range(first..))
+        let later = (Bound::Excluded(revision), Bound::Unbounded);
+        Ok(self.events.range(later).map(|(_, event)| event))
     }
 }
 
@@ -114,15 +118,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::object::Object;
 
     fn created(revision: u64, text: &str) -> Arc<Event> {
-        let object = Arc::new(Object::new(json!({"data": text}), revision));
+        let record = Object::new(json!({"data": text}), revision).record;
         let name = ObjectName::new("default", "x");
         Arc::new(Event::new(
             revision,
             name,
-            Some(Arc::clone(&object)),
-            Some(object),
+            Some(Arc::clone(&record)),
+            Some(record),
         ))
     }
 
@@ -164,11 +169,21 @@ mod tests {
 
     #[test]
     fn deleted_object_carries_the_revision_of_its_deletion() {
-        let object = Arc::new(Object::new(json!({"metadata": {"name": "x"}}), 4));
-        let event = Event::new(9, ObjectName::new("", "x"), None, Some(object));
-        assert_eq!(
-            event.departed().unwrap().value["metadata"]["resourceVersion"],
-            "9"
-        );
+        let object = Object::new(json!({"metadata": {"name": "x"}}), 4);
+        let event = Event::new(9, ObjectName::new("", "x"), None, Some(object.record));
+        let departed = event.departed().unwrap();
+        assert_eq!(departed.revision, 9);
+        assert_eq!(departed.value()["metadata"]["resourceVersion"], "9");
+        assert!(Arc::ptr_eq(&departed, &event.departed().unwrap()));
+    }
+
+    #[test]
+    fn clone_stays_as_it_was() {
+        let mut log = Log::new(0);
+        log.push(created(1, ""));
+        let before = log.clone();
+        log.push(created(2, ""));
+        assert_eq!(revisions(&before, 0), Ok(vec![1]));
+        assert_eq!(revisions(&log, 0), Ok(vec![1, 2]));
     }
 }

@@ -1,31 +1,31 @@
 //! All objects, in memory for readers and on disk for the next start, under one resourceVersion.
 //!
-//! Readers hold a lock only to take a reference, never during a write to disk. It knows no kinds.
+//! Readers share the state of one moment and take no lock. It knows no kinds.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use serde_json::Value;
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use self::{disk::Disk, state::State, writer::Writer};
 pub(crate) use self::{
     disk::WriteError,
     log::{Event, Expired},
+    objects::Objects,
     transaction::Transaction,
-};
-use self::{
-    disk::{Contents, Disk},
-    log::Log,
-    writer::Writer,
 };
 use super::object::{GroupResource, Object, ObjectName};
 
+mod dependents;
 mod disk;
 mod log;
+mod objects;
+mod state;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -97,44 +97,19 @@ pub enum OpenError {
     },
 }
 
-/// The objects of one type by namespace and name.
-pub(crate) type Objects = BTreeMap<ObjectName, Arc<Object>>;
-
 /// The objects of one type at one moment.
 pub(crate) struct Snapshot {
     /// The resourceVersion of that moment.
     pub(crate) revision: u64,
     /// The objects.
-    pub(crate) objects: Arc<Objects>,
+    pub(crate) objects: Objects,
 }
 
 /// All objects.
 pub(crate) struct Store {
-    /// Whoever holds the lock is the only writer.
+    /// Whoever holds the lock is the only one to change objects.
     writer: Mutex<Writer>,
-    state: RwLock<State>,
-}
-
-struct State {
-    revision: u64,
-    collections: HashMap<GroupResource, Collection>,
-}
-
-struct Collection {
-    objects: Arc<Objects>,
-    log: Log,
-    /// Told of every change, by its revision.
-    latest: watch::Sender<u64>,
-}
-
-impl Collection {
-    fn new(revision: u64) -> Self {
-        Self {
-            objects: Arc::default(),
-            log: Log::new(revision),
-            latest: watch::Sender::new(revision),
-        }
-    }
+    state: ArcSwap<State>,
 }
 
 impl Store {
@@ -145,10 +120,10 @@ impl Store {
             Storage::Memory => (memory, Disk::in_memory()?),
             Storage::Directory(directory) => (directory.as_path(), Disk::in_directory(directory)?),
         };
-        let state = load(contents).map_err(|detail| disk::damaged(path, &detail))?;
+        let state = State::load(contents).map_err(|detail| disk::damaged(path, &detail))?;
         Ok(Self {
             writer: Mutex::new(Writer::Open(disk)),
-            state: RwLock::new(state),
+            state: ArcSwap::from_pointee(state),
         })
     }
 
@@ -158,19 +133,16 @@ impl Store {
         resource: &GroupResource,
         name: &ObjectName,
     ) -> Option<Arc<Object>> {
-        self.read(|state| state.collections.get(resource)?.objects.get(name).cloned())
+        self.state.load().object(resource, name)
     }
 
     /// The objects of a type as they are now.
     pub(crate) fn snapshot(&self, resource: &GroupResource) -> Snapshot {
-        self.read(|state| Snapshot {
+        let state = self.state.load();
+        Snapshot {
             revision: state.revision,
-            objects: state
-                .collections
-                .get(resource)
-                .map(|known| Arc::clone(&known.objects))
-                .unwrap_or_default(),
-        })
+            objects: state.objects(resource),
+        }
     }
 
     /// The objects of a type as they were at `revision`, as far back as the log remembers.
@@ -179,17 +151,16 @@ impl Store {
         resource: &GroupResource,
         revision: u64,
     ) -> Result<Snapshot, Expired> {
-        let (mut objects, undone) = self.read(|state| {
-            let Some(known) = state.collections.get(resource) else {
-                return Ok((Arc::default(), Vec::new()));
-            };
-            let undone: Vec<Arc<Event>> = known.log.after(revision)?.cloned().collect();
-            Ok((Arc::clone(&known.objects), undone))
-        })?;
-        if !undone.is_empty() {
-            let objects = Arc::make_mut(&mut objects);
-            for event in undone.iter().rev() {
-                put(objects, &event.name, event.previous.clone());
+        let state = self.state.load_full();
+        let mut objects = state.objects(resource);
+        let mut undone = HashSet::new();
+        if let Some(known) = state.collection(resource) {
+            for event in known.log.after(revision)? {
+                // What the first change found is what was there.
+                if undone.insert(&event.name) {
+                    let previous = event.previous.clone();
+                    objects.put(&event.name, previous.map(|record| Arc::new(record.into())));
+                }
             }
         }
         Ok(Snapshot { revision, objects })
@@ -197,12 +168,13 @@ impl Store {
 
     /// The latest change of anything.
     pub(crate) fn revision(&self) -> u64 {
-        self.read(|state| state.revision)
+        self.state.load().revision
     }
 
     /// Wakes at every change of objects of a type; ends when the type goes or the store closes.
     pub(crate) fn subscribe(&self, resource: &GroupResource) -> Option<watch::Receiver<u64>> {
-        self.read(|state| Some(state.collections.get(resource)?.latest.subscribe()))
+        let state = self.state.load();
+        Some(state.collection(resource)?.latest.subscribe())
     }
 
     /// At most `most` wanted changes of a type after `revision`, and the revision they lead up to.
@@ -213,96 +185,45 @@ impl Store {
         most: usize,
         is_wanted: impl Fn(&Event) -> bool,
     ) -> Result<(Vec<Arc<Event>>, u64), Expired> {
-        self.read(|state| {
-            let known = state.collections.get(resource).ok_or(Expired)?;
-            if revision > state.revision {
-                return Err(Expired);
-            }
-            let wanted = known.log.after(revision)?.filter(|event| is_wanted(event));
-            let events: Vec<_> = wanted.take(most).cloned().collect();
-            let reached = events
-                .last()
-                .filter(|_| events.len() == most)
-                .map_or(state.revision, |event| event.revision);
-            Ok((events, reached))
-        })
+        let state = self.state.load_full();
+        let known = state.collection(resource).ok_or(Expired)?;
+        if revision > state.revision {
+            return Err(Expired);
+        }
+        let wanted = known.log.after(revision)?.filter(|event| is_wanted(event));
+        let events: Vec<_> = wanted.take(most).cloned().collect();
+        let reached = events
+            .last()
+            .filter(|_| events.len() == most)
+            .map_or(state.revision, |event| event.revision);
+        Ok((events, reached))
     }
 
     /// Starts a change; others wait until it is committed or dropped.
     pub(crate) fn begin(&self) -> Result<Transaction<'_>, WriteError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let revision = self.revision();
-        writer.make_ready(revision)?;
-        Ok(Transaction::new(self, writer, revision))
+        let state = self.state.load_full();
+        writer.make_ready(state.revision)?;
+        Ok(Transaction::new(self, writer, state))
     }
 
     /// Makes a type known, so that it can be watched before it has objects.
     pub(crate) fn declare(&self, resource: &GroupResource) {
-        self.change(|state| {
-            let revision = state.revision;
-            state
-                .collections
-                .entry(resource.clone())
-                .or_insert_with(|| Collection::new(revision));
-        });
+        self.change(|state| state.declare(resource));
     }
 
     /// Lets go of the database and ends all watches. Reads go on, changes are refused.
     pub(crate) fn close(&self) {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Writer::Closed;
-        self.change(|state| {
-            for collection in state.collections.values_mut() {
-                collection.latest = watch::Sender::new(0);
-            }
+        self.change(State::end_watches);
+    }
+
+    /// Puts the next state in the place of this one; `change` is called again when another was faster.
+    fn change(&self, change: impl Fn(&mut State)) {
+        self.state.rcu(|state| {
+            let mut next = State::clone(state);
+            change(&mut next);
+            next
         });
     }
-
-    fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
-        read(&self.state.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn put(objects: &mut Objects, name: &ObjectName, object: Option<Arc<Object>>) {
-    match object {
-        Some(object) => objects.insert(name.clone(), object),
-        None => objects.remove(name),
-    };
-}
-
-fn load(contents: Contents) -> Result<State, String> {
-    let mut all: HashMap<GroupResource, Objects> = HashMap::new();
-    for (path, json) in contents.entries {
-        let value: Value = serde_json::from_slice(&json)
-            .map_err(|error| format!("`{path}` is not JSON: {error}"))?;
-        let [group, plural, namespace, name] = path.split('/').collect::<Vec<_>>()[..] else {
-            return Err(format!("`{path}` is not the path of an object"));
-        };
-        let revision = value
-            .pointer("/metadata/resourceVersion")
-            .and_then(Value::as_str);
-        let revision: Option<u64> = revision.and_then(|text| text.parse().ok());
-        let revision = revision.filter(|revision| *revision <= contents.revision);
-        let revision = revision.ok_or_else(|| format!("`{path}` has no valid resourceVersion"))?;
-        let object = Arc::new(Object::new(value, revision));
-        all.entry(GroupResource::new(group, plural))
-            .or_default()
-            .insert(ObjectName::new(namespace, name), object);
-    }
-    let collections = all.into_iter().map(|(resource, objects)| {
-        (
-            resource,
-            Collection {
-                objects: Arc::new(objects),
-                ..Collection::new(contents.revision)
-            },
-        )
-    });
-    Ok(State {
-        revision: contents.revision,
-        collections: collections.collect(),
-    })
 }

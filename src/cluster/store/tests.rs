@@ -25,7 +25,7 @@ fn put(store: &Store, value: u64) -> u64 {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "value": value}),
     );
     transaction.commit(|| (), &[]).unwrap();
-    object.revision
+    object.revision()
 }
 
 fn refusal(directory: &Path) -> String {
@@ -60,7 +60,10 @@ fn objects_and_versions_survive_a_restart() {
 
     let store = open(directory.path()).unwrap();
     let object = store.object(&key().resource, &key().name).unwrap();
-    assert_eq!((&object.value["value"], object.revision), (&json!(2), last));
+    assert_eq!(
+        (&object.value["value"], object.revision()),
+        (&json!(2), last)
+    );
     assert_eq!(store.revision(), last + 2);
     assert!(store.object(&other.resource, &other.name).is_none());
     assert!(

@@ -3,68 +3,82 @@
 //! It reads its own changes; others see them when they are durable. It checks nothing.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeSet,
     sync::{Arc, MutexGuard},
 };
 
 use serde_json::Value;
 
-use super::{Collection, Event, Store, WriteError, disk::Entry, put, writer::Writer};
-use crate::cluster::object::{Extent, GroupResource, Key, Object, ObjectName, head, text};
+use super::{Event, Objects, Store, WriteError, disk::Entry, state::State, writer::Writer};
+use crate::cluster::object::{GroupResource, Key, Object};
 
 /// A change that is being prepared.
 pub(crate) struct Transaction<'a> {
     store: &'a Store,
     writer: MutexGuard<'a, Writer>,
+    /// What it began with.
+    before: Arc<State>,
+    /// What it has made of that.
+    state: State,
+    changes: Vec<Change>,
+}
+
+/// One step of a transaction: what became of one object.
+pub(crate) struct Change {
+    /// The object.
+    pub(crate) key: Key,
+    /// The object after it; nothing when it was deleted.
+    pub(crate) current: Option<Arc<Object>>,
+    /// The object before it; nothing when it was created.
+    pub(crate) previous: Option<Arc<Object>>,
     revision: u64,
-    changes: Vec<(GroupResource, Event)>,
-    latest: HashMap<Key, Option<Arc<Object>>>,
+}
+
+impl Change {
+    fn event(&self) -> Arc<Event> {
+        let record = |object: &Arc<Object>| Arc::clone(&object.record);
+        Arc::new(Event::new(
+            self.revision,
+            self.key.name.clone(),
+            self.current.as_ref().map(record),
+            self.previous.as_ref().map(record),
+        ))
+    }
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(store: &'a Store, writer: MutexGuard<'a, Writer>, revision: u64) -> Self {
+    pub(super) fn new(
+        store: &'a Store,
+        writer: MutexGuard<'a, Writer>,
+        before: Arc<State>,
+    ) -> Self {
         Self {
             store,
             writer,
-            revision,
+            state: State::clone(&before),
+            before,
             changes: Vec::new(),
-            latest: HashMap::new(),
         }
     }
 
     /// An object, with the changes so far.
     pub(crate) fn object(&self, key: &Key) -> Option<Arc<Object>> {
-        match self.latest.get(key) {
-            Some(object) => object.clone(),
-            None => self.store.object(&key.resource, &key.name),
-        }
+        self.state.object(&key.resource, &key.name)
     }
 
-    /// The objects of a type, of one namespace or all, with the changes so far.
-    pub(crate) fn objects(
-        &self,
-        resource: &GroupResource,
-        namespace: Option<&str>,
-    ) -> Vec<(ObjectName, Arc<Object>)> {
-        let mut objects = self.store.snapshot(resource).objects;
-        for (key, object) in self
-            .latest
-            .iter()
-            .filter(|(key, _)| key.resource == *resource)
-        {
-            put(Arc::make_mut(&mut objects), &key.name, object.clone());
-        }
-        let wanted = objects
-            .iter()
-            .filter(|(name, _)| namespace.is_none_or(|wanted| name.namespace == wanted));
-        wanted
-            .map(|(name, object)| (name.clone(), Arc::clone(object)))
-            .collect()
+    /// The objects of a type, with the changes so far.
+    pub(crate) fn objects(&self, resource: &GroupResource) -> Objects {
+        self.state.objects(resource)
+    }
+
+    /// The objects that name the owner with this uid, with the changes so far.
+    pub(crate) fn dependents(&self, owner: &str) -> impl Iterator<Item = &Key> {
+        self.state.dependents(owner)
     }
 
     /// Stores a new version of an object and gives it the next resourceVersion.
     pub(crate) fn put(&mut self, key: &Key, value: Value) -> Arc<Object> {
-        let object = Arc::new(Object::new(value, self.revision + 1));
+        let object = Arc::new(Object::new(value, self.state.revision + 1));
         self.record(key, Some(Arc::clone(&object)));
         object
     }
@@ -75,10 +89,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// What has been changed so far, oldest first.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = (&GroupResource, &Event)> {
-        self.changes
-            .iter()
-            .map(|(resource, event)| (resource, event))
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// Makes the changes durable, calls `before_publication`, shows them to readers and watches, and forgets types.
@@ -90,67 +102,55 @@ impl<'a> Transaction<'a> {
         if self.changes.is_empty() {
             return Ok(());
         }
-        let entries: Vec<Entry> = self
-            .latest
-            .iter()
-            .map(|(key, object)| entry(key, object.as_deref()))
-            .collect();
-        let before = || {
-            let keys = self.latest.keys();
-            keys.map(|key| entry(key, self.store.object(&key.resource, &key.name).as_deref()))
-                .collect()
-        };
-        self.writer.write(self.revision, &entries, before)?;
+        let keys: BTreeSet<&Key> = self.changes.iter().map(|change| &change.key).collect();
+        let entries = |state: &State| keys.iter().map(|key| entry(key, state)).collect::<Vec<_>>();
+        let undo = || entries(&self.before);
+        self.writer
+            .write(self.state.revision, &entries(&self.state), undo)?;
         before_publication();
-        self.store.change(|state| {
-            let before = state.revision;
-            state.revision = self.revision;
-            for (resource, event) in self.changes {
-                let collection = state
-                    .collections
-                    .entry(resource)
-                    .or_insert_with(|| Collection::new(before));
-                put(
-                    Arc::make_mut(&mut collection.objects),
-                    &event.name,
-                    event.current.clone(),
-                );
-                let revision = event.revision;
-                collection.log.push(Arc::new(event));
-                collection.latest.send_replace(revision);
-            }
-            for resource in gone {
-                state.collections.remove(resource);
-            }
-        });
+        self.publish(gone);
         Ok(())
     }
 
+    fn publish(&self, gone: &[GroupResource]) {
+        let steps = self.changes.iter();
+        let events: Vec<(GroupResource, Arc<Event>)> = steps
+            .map(|change| (change.key.resource.clone(), change.event()))
+            .collect();
+        self.store.change(|state| {
+            state.publish(&self.state, &events);
+            for resource in gone {
+                state.forget(resource);
+            }
+        });
+        let state = self.store.state.load();
+        for (resource, event) in events {
+            if let Some(known) = state.collection(&resource) {
+                known.latest.send_replace(event.revision);
+            }
+        }
+    }
+
     fn record(&mut self, key: &Key, current: Option<Arc<Object>>) {
-        self.revision += 1;
         let previous = self.object(key);
-        let event = Event::new(self.revision, key.name.clone(), current.clone(), previous);
-        self.changes.push((key.resource.clone(), event));
-        self.latest.insert(key.clone(), current);
+        self.state.revision += 1;
+        self.state.put(key, current.clone());
+        self.changes.push(Change {
+            key: key.clone(),
+            current,
+            previous,
+            revision: self.state.revision,
+        });
     }
 }
 
-fn entry(key: &Key, object: Option<&Object>) -> Entry {
+/// What is to be on disk of an object.
+fn entry(key: &Key, state: &State) -> Entry {
     let Key { resource, name } = key;
     let path = format!(
         "{}/{}/{}/{}",
         resource.group, resource.plural, name.namespace, name.name
     );
-    let json = object.map(|object| {
-        let api_version = text(&object.value, &["apiVersion"]).unwrap_or_default();
-        let mut json = head(
-            api_version,
-            text(&object.value, &["kind"]).unwrap_or_default(),
-        )
-        .into_bytes();
-        json.extend_from_slice(&object.members(Extent::Whole));
-        json.push(b'}');
-        json
-    });
-    (path, json)
+    let object = state.object(resource, name);
+    (path, object.map(|object| object.record.json().clone()))
 }

@@ -36,7 +36,10 @@ async fn old_events_go_when_new_ones_come() {
         .await
         .unwrap();
     let stored = server.cluster.store.snapshot(&builtin::events()).objects;
-    let names: Vec<_> = stored.keys().map(|known| known.name.as_str()).collect();
+    let names: Vec<_> = stored
+        .range(None, None)
+        .map(|(name, _)| name.name.as_str())
+        .collect();
     assert_eq!(names, ["new"]);
     let about_x = ListParams::default().fields("involvedObject.name=x,involvedObject.kind=Thing");
     assert_eq!(api.list(&about_x).await.unwrap().items.len(), 1);

@@ -119,11 +119,11 @@ impl Write<'_> {
             && is_free(transaction, &self.cluster.registry.load(), key, &value)
         {
             transaction.remove(key);
-            return Arc::new(Object::new(value, live.revision));
+            return Arc::new(Object::new(value, live.revision()));
         }
         let object = self.put(transaction, key, value);
         if self.options.is_dry_run {
-            return Arc::new(Object::new(object.value.clone(), live.revision));
+            return Arc::new(Object::new(object.value.clone(), live.revision()));
         }
         object
     }
@@ -163,7 +163,7 @@ fn check_version(key: &Key, value: &Value, live: &Object) -> Result<(), Failure>
     let revision = text(value, &["metadata", "resourceVersion"]);
     let revision = revision.filter(|revision| !matches!(*revision, "" | "0"));
     match revision.map(str::parse::<u64>) {
-        Some(Ok(revision)) if revision == live.revision => Ok(()),
+        Some(Ok(revision)) if revision == live.revision() => Ok(()),
         Some(Ok(_)) => Err(Failure::stale(&key.resource, name)),
         Some(Err(_)) => Err(Failure::bad_request(
             "metadata.resourceVersion: not a version that was given out",

@@ -43,10 +43,9 @@ impl Write<'_> {
 
     /// Judges definitions again whose names were in use, in groups where names were given up, until nothing changes.
     pub(super) fn reconsider(&mut self, transaction: &mut Transaction<'_>) {
-        let changed = transaction
-            .changes()
-            .filter(|(resource, _)| **resource == builtin::definitions());
-        let before = changed.filter_map(|(_, event)| event.previous.as_ref());
+        let changed = transaction.changes().iter();
+        let changed = changed.filter(|change| change.key.resource == builtin::definitions());
+        let before = changed.filter_map(|change| change.previous.as_ref());
         let groups: BTreeSet<String> = before.map(|before| defined(&before.value).group).collect();
         for group in groups {
             while self.reconsider_group(transaction, &group) {}
@@ -88,7 +87,11 @@ fn taken(transaction: &Transaction<'_>, group: &str) -> Taken {
 }
 
 fn of_group(transaction: &Transaction<'_>, group: &str) -> Vec<(ObjectName, Arc<Object>)> {
-    let mut definitions = transaction.objects(&builtin::definitions(), None);
-    definitions.retain(|(_, object)| text(&object.value, &["spec", "group"]) == Some(group));
+    let definitions = transaction.objects(&builtin::definitions());
+    let is_wanted = |object: &Object| text(&object.value, &["spec", "group"]) == Some(group);
     definitions
+        .range(None, None)
+        .filter(|(_, object)| is_wanted(object))
+        .map(|(name, object)| (name.clone(), Arc::clone(object)))
+        .collect()
 }

@@ -79,19 +79,22 @@ impl Write<'_> {
         let mut transaction = self.cluster.store.begin()?;
         let resource = self.resource.group_resource();
         let namespace = Some(self.namespace).filter(|_| self.resource.is_namespaced);
-        let mut objects = transaction.objects(&resource, namespace);
-        objects.retain(|(_, object)| selector.matches(&object.value));
-        for (name, object) in &objects {
+        let objects = transaction.objects(&resource);
+        let selected = objects.range(namespace, None);
+        let selected = selected.filter(|(_, object)| selector.matches(&object.record.attributes));
+        let mut deleted = Vec::new();
+        for (name, object) in selected {
             let key = Key {
                 resource: resource.clone(),
                 name: name.clone(),
             };
+            deleted.push(Arc::clone(object));
             check(&key, &object.value, &options.preconditions)?;
             Removal::new(&mut transaction, &self.cluster.registry.load(), &self.now)
                 .delete(&key, dependents);
         }
         self.commit(transaction)?;
-        Ok(objects.into_iter().map(|(_, object)| object).collect())
+        Ok(deleted)
     }
 
     fn dependents(&self, options: &DeleteOptions) -> Result<Dependents, Failure> {

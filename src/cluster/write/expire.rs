@@ -37,14 +37,14 @@ impl Write<'_> {
             return;
         }
         let now = Timestamp::now();
-        let events = transaction.objects(&builtin::events(), None);
+        let events = transaction.objects(&builtin::events());
         let old = events
-            .into_iter()
+            .range(None, None)
             .filter(|(_, known)| event::is_expired(&known.value, now));
         for (name, _) in old.take(MOST_FORGOTTEN) {
             transaction.remove(&Key {
                 resource: builtin::events(),
-                name,
+                name: name.clone(),
             });
         }
     }

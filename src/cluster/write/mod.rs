@@ -163,7 +163,7 @@ impl<'a> Write<'a> {
     fn put(&self, transaction: &mut Transaction<'_>, key: &Key, value: Value) -> Arc<Object> {
         let object = transaction.put(key, value);
         if let Origin::Custom(definition) = &self.resource.origin {
-            object.readings().complete_for(&definition.schema);
+            object.record.readings().complete_for(&definition.schema);
         }
         object
     }
@@ -176,12 +176,11 @@ impl<'a> Write<'a> {
         if self.options.is_dry_run {
             return Ok(self.warnings);
         }
-        let removed = transaction
-            .changes()
-            .filter(|(_, event)| event.current.is_none());
-        let definitions = removed.filter(|(resource, _)| **resource == builtin::definitions());
+        let removed = transaction.changes().iter();
+        let removed = removed.filter(|change| change.current.is_none());
+        let definitions = removed.filter(|change| change.key.resource == builtin::definitions());
         let gone: Vec<GroupResource> = definitions
-            .filter_map(|(_, event)| Some(definition::defined(&event.previous.as_ref()?.value)))
+            .filter_map(|change| Some(definition::defined(&change.previous.as_ref()?.value)))
             .collect();
         self.types
             .extend(gone.iter().map(|resource| (resource.clone(), Vec::new())));

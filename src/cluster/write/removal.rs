@@ -2,7 +2,7 @@
 //!
 //! All of it happens in the transaction of the deletion; finalizers are waited for everywhere.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -75,14 +75,13 @@ impl<'r, 's> Removal<'r, 's> {
         loop {
             let mut owners = HashSet::new();
             let mut containers = HashSet::new();
-            for (resource, event) in self.transaction.changes().skip(seen) {
-                seen += 1;
-                containers.extend(containers_of(resource, &event.name));
-                if let (None, Some(gone)) = (&event.current, &event.previous) {
+            for change in self.transaction.changes().iter().skip(seen) {
+                containers.extend(containers_of(&change.key));
+                if let (None, Some(gone)) = (&change.current, &change.previous) {
                     owners.extend(text(&gone.value, &["metadata", "uid"]).map(str::to_owned));
                 }
             }
-            let before = seen;
+            seen = self.transaction.changes().len();
             for key in containers {
                 let live = self
                     .transaction
@@ -97,7 +96,7 @@ impl<'r, 's> Removal<'r, 's> {
             if !owners.is_empty() {
                 self.disown(&owners, Dependents::Delete);
             }
-            if self.transaction.changes().count() == before {
+            if self.transaction.changes().len() == seen {
                 return;
             }
         }
@@ -122,55 +121,52 @@ impl<'r, 's> Removal<'r, 's> {
     /// Deletes what is in a namespace, or the objects of a definition.
     fn empty(&mut self, container: &Key, value: &Value) {
         for (resource, namespace) in content(self.registry, container, value) {
-            for (name, _) in self.transaction.objects(&resource, namespace.as_deref()) {
-                self.delete(
-                    &Key {
-                        resource: resource.clone(),
-                        name,
-                    },
-                    Dependents::Delete,
-                );
+            let objects = self.transaction.objects(&resource);
+            for (name, _) in objects.range(namespace.as_deref(), None) {
+                let (resource, name) = (resource.clone(), name.clone());
+                self.delete(&Key { resource, name }, Dependents::Delete);
             }
         }
     }
 
+    /// Does with the dependents of owners what becomes of them.
     fn disown(&mut self, owners: &HashSet<String>, dependents: Dependents) {
-        let is_gone =
-            |reference: &Value| text(reference, &["uid"]).is_some_and(|uid| owners.contains(uid));
-        for known in self.registry.types() {
-            let resource = known.group_resource();
-            for (name, object) in self.transaction.objects(&resource, None) {
-                let references = object
-                    .value
-                    .pointer("/metadata/ownerReferences")
-                    .and_then(Value::as_array);
-                let Some(references) =
-                    references.filter(|references| references.iter().any(is_gone))
-                else {
-                    continue;
-                };
-                let key = Key {
-                    resource: resource.clone(),
-                    name,
-                };
-                let left: Vec<Value> = references
-                    .iter()
-                    .filter(|one| !is_gone(one))
-                    .cloned()
-                    .collect();
-                if left.is_empty() && dependents == Dependents::Delete {
-                    self.delete(&key, Dependents::Delete);
-                    continue;
-                }
-                let mut value = object.value.clone();
-                if left.is_empty() {
-                    metadata_mut(&mut value).remove("ownerReferences")
-                } else {
-                    metadata_mut(&mut value).insert("ownerReferences".to_owned(), left.into())
-                };
-                self.transaction.put(&key, value);
+        let keys = owners
+            .iter()
+            .flat_map(|owner| self.transaction.dependents(owner));
+        // In order, so that the same request always makes the same changes.
+        let keys: BTreeSet<Key> = keys.cloned().collect();
+        for key in keys {
+            if let Some(object) = self.transaction.object(&key) {
+                self.drop_owners(&key, &object.value, owners, dependents);
             }
         }
+    }
+
+    /// Takes owners from an object, and deletes it when that leaves it none and it should go.
+    fn drop_owners(
+        &mut self,
+        key: &Key,
+        value: &Value,
+        owners: &HashSet<String>,
+        dependents: Dependents,
+    ) {
+        let is_gone =
+            |reference: &Value| text(reference, &["uid"]).is_some_and(|uid| owners.contains(uid));
+        let references = value.pointer("/metadata/ownerReferences");
+        let references = references.and_then(Value::as_array).into_iter().flatten();
+        let left: Vec<Value> = references.filter(|one| !is_gone(one)).cloned().collect();
+        if left.is_empty() && dependents == Dependents::Delete {
+            self.delete(key, Dependents::Delete);
+            return;
+        }
+        let mut value = value.clone();
+        if left.is_empty() {
+            metadata_mut(&mut value).remove("ownerReferences")
+        } else {
+            metadata_mut(&mut value).insert("ownerReferences".to_owned(), left.into())
+        };
+        self.transaction.put(key, value);
     }
 }
 
@@ -182,9 +178,8 @@ pub(super) fn is_free(
     value: &Value,
 ) -> bool {
     let is_empty = |(resource, namespace): &(GroupResource, Option<String>)| {
-        transaction
-            .objects(resource, namespace.as_deref())
-            .is_empty()
+        let objects = transaction.objects(resource);
+        objects.range(namespace.as_deref(), None).next().is_none()
     };
     texts(value, &["metadata", "finalizers"]).is_empty()
         && content(registry, key, value).iter().all(is_empty)
@@ -212,7 +207,8 @@ fn content(registry: &Registry, key: &Key, value: &Value) -> Vec<(GroupResource,
 }
 
 /// The containers that an object may have been the last thing in, and itself when it is one.
-fn containers_of(resource: &GroupResource, name: &ObjectName) -> Vec<Key> {
+fn containers_of(key: &Key) -> Vec<Key> {
+    let Key { resource, name } = key;
     let of_cluster = |resource: GroupResource, name: &str| Key {
         resource,
         name: ObjectName::new("", name),
