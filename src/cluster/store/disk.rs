@@ -4,7 +4,7 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,11 +13,11 @@ use std::{
 
 use bytes::Bytes;
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _,
+    Builder, Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _,
     TableDefinition, backends::FileBackend,
 };
 
-use super::OpenError;
+use super::{OpenError, draft::Draft};
 
 const FORMAT: u64 = 1;
 const FILE: &str = "cluster.redb";
@@ -69,20 +69,21 @@ pub(super) type Entry = (String, Option<Bytes>);
 pub(super) struct Disk {
     database: Database,
     path: PathBuf,
+    /// There until the first change is written.
+    draft: Option<Draft>,
 }
 
 impl Disk {
     /// A database in memory, for tests and demonstrations.
     pub(super) fn in_memory() -> Result<(Self, Contents), OpenError> {
         let backend = redb::backends::InMemoryBackend::new();
-        let database = Database::builder()
-            .set_cache_size(CACHE)
-            .create_with_backend(backend);
-        let path = PathBuf::from(":memory:");
-        read(database.map_err(|error| refusal(&path, error))?, &path)
+        let make = || builder().create_with_backend(backend);
+        open(make, Path::new(":memory:"))
     }
 
-    /// The database of a directory, which is made when it is missing, readable by its owner only.
+    /// The database of a directory, readable by its owner only.
+    ///
+    /// The directory is made when it is missing. So is the database, but its file appears with its first change.
     pub(super) fn in_directory(directory: &Path) -> Result<(Self, Contents), OpenError> {
         let unreadable = |source| OpenError::Directory {
             path: directory.to_owned(),
@@ -95,7 +96,7 @@ impl Disk {
             .map_err(unreadable)?;
         let path = directory.join(FILE);
         match open_file(&path, false) {
-            Ok(file) => open(file, &path),
+            Ok(file) => open_existing(file, &path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(directory, &path),
             Err(source) => Err(OpenError::File { path, source }),
         }
@@ -107,20 +108,32 @@ impl Disk {
             path: path.to_owned(),
             source,
         });
-        open(file?, path)
+        open_existing(file?, path)
     }
 
-    /// Where the file is.
+    /// Where the file is, or will be.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether nothing was ever written, so that there is no file yet.
+    pub(super) fn is_draft(&self) -> bool {
+        self.draft.is_some()
+    }
+
     /// Writes entries and the revision that they lead to, all or nothing; durable when it returns.
-    pub(super) fn write(&self, revision: u64, entries: &[Entry]) -> Result<(), WriteError> {
+    pub(super) fn write(&mut self, revision: u64, entries: &[Entry]) -> Result<(), WriteError> {
         let written = catch_unwind(AssertUnwindSafe(|| self.try_write(revision, entries)));
         written
             .map_err(|_| WriteError::Panic)?
-            .map_err(WriteError::disk)
+            .map_err(WriteError::disk)?;
+        if let Some(draft) = &self.draft {
+            draft
+                .finish(&self.path)
+                .map_err(|source| WriteError::disk(redb::Error::Io(source)))?;
+            self.draft = None;
+        }
+        Ok(())
     }
 
     fn try_write(&self, revision: u64, entries: &[Entry]) -> Result<(), redb::Error> {
@@ -158,38 +171,54 @@ fn open_file(path: &Path, is_new: bool) -> io::Result<File> {
         .open(path)
 }
 
-fn open(file: File, path: &Path) -> Result<(Disk, Contents), OpenError> {
+fn open_existing(file: File, path: &Path) -> Result<(Disk, Contents), OpenError> {
+    let make = || builder().create_with_backend(FileBackend::new(file)?);
+    open(make, path)
+}
+
+fn open(
+    make: impl FnOnce() -> Result<Database, DatabaseError>,
+    path: &Path,
+) -> Result<(Disk, Contents), OpenError> {
     // A damaged file can make the database library panic; that is one more way to say `damaged`.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        let database = FileBackend::new(file).and_then(|file| {
-            let mut builder = Database::builder();
-            builder.set_cache_size(CACHE).create_with_backend(file)
-        });
-        read(database.map_err(|error| refusal(path, error))?, path)
+        read(make().map_err(|error| refusal(path, error))?, path)
     }));
     opened.unwrap_or_else(|_| Err(damaged(path, &"it is not a complete database")))
 }
 
-/// Makes the database under another name and renames it when it is whole, so that a crash leaves no half of one.
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// Begins a database, unless another process has begun or made one.
 fn create(directory: &Path, path: &Path) -> Result<(Disk, Contents), OpenError> {
     let unwritable = |source| OpenError::File {
         path: path.to_owned(),
         source,
     };
-    let draft = directory.join(DRAFT);
-    let file = open_file(&draft, true).map_err(unwritable)?;
+    let name = directory.join(DRAFT);
+    let file = open_file(&name, true).map_err(unwritable)?;
     file.try_lock().map_err(|_| OpenError::Locked {
         path: path.to_owned(),
     })?;
     if path.exists() {
-        // Another process was faster, and let go of it since.
-        return open(open_file(path, false).map_err(unwritable)?, path);
+        // Another process was faster, and let go of it since. What is locked here may be the very file.
+        drop(file);
+        return open_existing(open_file(path, false).map_err(unwritable)?, path);
     }
-    file.set_len(0).map_err(unwritable)?;
-    let opened = open(file, path)?;
-    let renamed = fs::rename(&draft, path).and_then(|()| File::open(directory)?.sync_all());
-    renamed.map_err(unwritable)?;
-    Ok(opened)
+    let draft = Draft::new(file, name).map_err(unwritable)?;
+    let make = || builder().create_with_backend(draft.backend()?);
+    let (disk, contents) = open(make, path)?;
+    Ok((
+        Disk {
+            draft: Some(draft),
+            ..disk
+        },
+        contents,
+    ))
 }
 
 fn refusal(path: &Path, error: DatabaseError) -> OpenError {
@@ -217,6 +246,7 @@ fn read(database: Database, path: &Path) -> Result<(Disk, Contents), OpenError> 
     let disk = Disk {
         database,
         path: path.to_owned(),
+        draft: None,
     };
     let contents = contents(&disk.database, path).map_err(|error| match error {
         ReadError::Database(error) => damaged(path, &error),

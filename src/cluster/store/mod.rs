@@ -23,6 +23,7 @@ use super::object::{GroupResource, Object, ObjectName};
 
 mod dependents;
 mod disk;
+mod draft;
 mod log;
 mod objects;
 mod state;

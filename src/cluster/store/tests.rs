@@ -28,6 +28,11 @@ fn put(store: &Store, value: u64) -> u64 {
     object.revision()
 }
 
+/// Makes a database with one object in it.
+fn made(directory: &Path) {
+    put(&open(directory).unwrap(), 1);
+}
+
 fn refusal(directory: &Path) -> String {
     let message = open(directory).map(|_| ()).unwrap_err().to_string();
     assert!(message.contains(directory.to_str().unwrap()), "{message}");
@@ -112,7 +117,7 @@ fn database_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("data");
-    drop(open(&directory).unwrap());
+    made(&directory);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     assert_eq!(mode(&directory.join("cluster.redb")), 0o600);
@@ -130,7 +135,7 @@ fn locked_database_is_refused() {
 #[test]
 fn newer_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    drop(open(directory.path()).unwrap());
+    made(directory.path());
     let database = redb::Database::create(directory.path().join("cluster.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("meta");
@@ -149,7 +154,7 @@ fn newer_database_is_refused() {
 #[test]
 fn damaged_database_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    drop(open(directory.path()).unwrap());
+    made(directory.path());
     let whole = fs::read(directory.path().join("cluster.redb")).unwrap();
     check_damaged(directory.path(), b"not a database");
     check_damaged(directory.path(), &[0; 8192]);
@@ -162,6 +167,41 @@ fn half_made_database_is_made_again() {
     fs::write(directory.path().join("cluster.redb.new"), [0; 4096]).unwrap();
     put(&open(directory.path()).unwrap(), 1);
     assert!(!directory.path().join("cluster.redb.new").exists());
+}
+
+#[test]
+fn new_database_appears_with_its_first_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cluster.redb");
+    let store = open(directory.path()).unwrap();
+    assert!(!path.exists());
+    assert!(refusal(directory.path()).contains("in use by another process"));
+    put(&store, 1);
+    // What a crash would leave: nothing is closed, and the lock goes with the process.
+    let crashed = tempfile::tempdir().unwrap();
+    fs::copy(&path, crashed.path().join("cluster.redb")).unwrap();
+    assert!(refusal(directory.path()).contains("in use by another process"));
+    let again = open(crashed.path()).unwrap();
+    assert_eq!(again.revision(), 1);
+    assert!(again.object(&key().resource, &key().name).is_some());
+}
+
+#[test]
+fn first_change_is_made_again_after_it_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("cluster.redb");
+    let store = open(directory.path()).unwrap();
+    // A directory in the place of the file cannot be replaced by it.
+    fs::create_dir_all(path.join("in the way")).unwrap();
+    let mut transaction = store.begin().unwrap();
+    transaction.put(&key(), json!({}));
+    transaction.commit(|| (), &[]).unwrap_err();
+    assert_eq!(store.revision(), 0);
+    assert!(store.begin().is_err());
+    fs::remove_dir_all(&path).unwrap();
+    assert_eq!(put(&store, 2), 1);
+    drop(store);
+    assert_eq!(open(directory.path()).unwrap().revision(), 1);
 }
 
 #[test]

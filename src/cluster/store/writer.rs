@@ -19,6 +19,8 @@ pub(super) enum Writer {
 /// A write that failed.
 pub(super) struct Doubt {
     path: PathBuf,
+    /// Whether it was the first one ever, so that there may be no file.
+    is_first: bool,
     /// The revision that the write would have led to.
     revision: u64,
     /// What was there before it.
@@ -32,7 +34,10 @@ impl Writer {
             Self::Open(_) => Ok(()),
             Self::Closed => Err(WriteError::Closed),
             Self::Doubtful(doubt) => {
-                let (disk, contents) = Disk::reopen(&doubt.path)?;
+                let (mut disk, contents) = match doubt.path.parent() {
+                    Some(directory) if doubt.is_first => Disk::in_directory(directory)?,
+                    _ => Disk::reopen(&doubt.path)?,
+                };
                 if contents.revision == doubt.revision {
                     disk.write(revision, &doubt.undo)?;
                 } else if contents.revision != revision {
@@ -60,6 +65,7 @@ impl Writer {
             tracing::error!(%error, "changes are refused until the database can be written again");
             let doubt = Doubt {
                 path: disk.path().to_owned(),
+                is_first: disk.is_draft(),
                 revision,
                 undo: undo(),
             };
