@@ -146,6 +146,21 @@ pub(crate) fn as_map(value: &mut Value) -> &mut Map<String, Value> {
     }
 }
 
+/// The most levels of objects and lists in an object: as many as there may be in JSON that is read.
+pub(crate) const DEEPEST: usize = 127;
+
+/// Whether no object or list in the value is deeper than `levels`, itself included.
+pub(crate) fn nests_within(value: &Value, levels: usize) -> bool {
+    let is_leaf = !value.is_object() && !value.is_array();
+    let Some(below) = levels.checked_sub(1).filter(|_| !is_leaf) else {
+        return is_leaf;
+    };
+    let mut members = value.as_object().into_iter().flatten();
+    let mut items = value.as_array().into_iter().flatten();
+    members.all(|(_, member)| nests_within(member, below))
+        && items.all(|item| nests_within(item, below))
+}
+
 /// The texts of a list of texts; nothing when there is no such list.
 pub(crate) fn texts<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a str> {
     let list = path
@@ -154,4 +169,34 @@ pub(crate) fn texts<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a str> {
         .and_then(Value::as_array);
     list.map(|list| list.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn levels_are_counted() {
+        assert!(nests_within(&json!("x"), 0));
+        for (value, levels) in [
+            (json!({}), 1),
+            (json!([1, 2]), 1),
+            (json!({"a": 1, "b": [{}]}), 3),
+        ] {
+            assert!(nests_within(&value, levels), "{value}");
+            assert!(!nests_within(&value, levels - 1), "{value}");
+        }
+    }
+
+    #[test]
+    fn deepest_value_is_the_deepest_that_can_be_read() {
+        let read = |levels: usize| {
+            let json = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            serde_json::from_str::<Value>(&json)
+        };
+        assert!(nests_within(&read(DEEPEST).unwrap(), DEEPEST));
+        read(DEEPEST + 1).unwrap_err();
+    }
 }

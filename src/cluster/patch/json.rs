@@ -5,7 +5,10 @@
 use json_patch::{PatchErrorKind, PatchOperation, TestOperation};
 use serde_json::Value;
 
-use crate::cluster::status::Failure;
+use crate::cluster::{
+    object::{DEEPEST, nests_within},
+    status::Failure,
+};
 
 /// The most operations in one patch (Kubernetes: 10,000).
 const MOST_OPERATIONS: usize = 10_000;
@@ -48,6 +51,10 @@ impl Operations {
             if holds_in_go(operation, value) {
                 continue;
             }
+            if !stays_shallow(operation, value) {
+                let message = format!("operation {index} nests deeper than {DEEPEST} levels");
+                return Err(Failure::unprocessable(&message));
+            }
             json_patch::patch(value, std::slice::from_ref(operation)).map_err(|error| {
                 let detail = match error.kind {
                     PatchErrorKind::TestFailed => {
@@ -65,6 +72,19 @@ impl Operations {
 fn holds_in_go(operation: &PatchOperation, value: &Value) -> bool {
     matches!(operation, PatchOperation::Test(TestOperation { path, value: Value::Null })
         if path.resolve(value).is_err())
+}
+
+/// Whether what an operation puts somewhere is not too deep there.
+fn stays_shallow(operation: &PatchOperation, value: &Value) -> bool {
+    let put = match operation {
+        PatchOperation::Add(add) => Some(&add.value),
+        PatchOperation::Replace(replace) => Some(&replace.value),
+        PatchOperation::Copy(copy) => copy.from.resolve(value).ok(),
+        PatchOperation::Move(moved) => moved.from.resolve(value).ok(),
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => None,
+    };
+    let left = DEEPEST.checked_sub(operation.path().count());
+    put.is_none_or(|put| left.is_some_and(|left| nests_within(put, left)))
 }
 
 #[cfg(test)]
@@ -125,6 +145,45 @@ mod tests {
         let double = json!({"op": "copy", "from": "", "path": "/a/-"});
         let patch = Value::Array(vec![double; 60]);
         assert_eq!(apply(json!({"a": ["x"]}), &patch).unwrap_err().code, 422);
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"a": inner}));
+        let check = |levels: usize, patch: &Value, is_fine: bool| {
+            assert_eq!(
+                apply(nested(levels), patch).is_ok(),
+                is_fine,
+                "{levels} {patch}"
+            );
+        };
+        for op in ["copy", "move"] {
+            let patch = json!([{"op": op, "from": "/a", "path": "/b"}]);
+            check(DEEPEST, &patch, true);
+            let copy = json!([{"op": "copy", "from": "", "path": "/b"}, {"op": op, "from": "/a", "path": "/b/c"}]);
+            check(DEEPEST - 1, &copy, true);
+            check(DEEPEST, &copy, false);
+        }
+        let path = "/a".repeat(100);
+        for op in ["add", "replace"] {
+            check(
+                101,
+                &json!([{"op": op, "path": path, "value": nested(27)}]),
+                true,
+            );
+            check(
+                101,
+                &json!([{"op": op, "path": path, "value": nested(28)}]),
+                false,
+            );
+        }
+        check(
+            101,
+            &json!([{"op": "add", "path": path, "value": {}}, {"op": "remove", "path": path}]),
+            true,
+        );
+        let far = json!([{"op": "add", "path": "/a".repeat(1000), "value": 1}]);
+        check(1, &far, false);
     }
 
     #[test]

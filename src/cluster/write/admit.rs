@@ -9,7 +9,7 @@ use crate::cluster::{
     builtin,
     kinds::{self, event_view},
     names,
-    object::{as_map, text},
+    object::{DEEPEST, as_map, nests_within, text},
     resource::Origin,
     schema::FieldError,
     status::Failure,
@@ -27,6 +27,10 @@ impl Write<'_> {
     /// Refuses an object that is wrong, with all that is wrong about it.
     pub(super) fn validate(&self, value: &Value, live: Option<&Value>) -> Result<(), Failure> {
         let name = text(value, &["metadata", "name"]).unwrap_or_default();
+        if !nests_within(value, DEEPEST) {
+            let message = format!("the object nests deeper than {DEEPEST} levels");
+            return Err(Failure::unprocessable(&message));
+        }
         let mut errors = Vec::new();
         if live.is_none() {
             errors.extend(self.wrong_name(name));
