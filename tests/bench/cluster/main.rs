@@ -3,6 +3,7 @@
 //! It prints figures and judges none; memory and CPU time are read from `/proc`, so only on Linux.
 
 mod binary;
+mod crowd;
 #[path = "../support/figures.rs"]
 mod figures;
 mod operations;
@@ -31,6 +32,8 @@ enum Part {
     Watchers,
     /// Create, get, and patch to watch
     Operations,
+    /// Get, patch and delete one object of many
+    Crowd,
     /// `hookgate demo`
     Demo,
     /// `hookgate dev` with many Receivers
@@ -38,10 +41,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Start,
         Self::Watchers,
         Self::Operations,
+        Self::Crowd,
         Self::Demo,
         Self::Dev,
     ];
@@ -112,6 +116,7 @@ async fn measure(part: Part) -> anyhow::Result<()> {
         Part::Start => start::measure(out),
         Part::Watchers => watchers::measure(out).await,
         Part::Operations => operations::measure(out).await,
+        Part::Crowd => crowd::measure(out).await,
         Part::Demo => binary::demo(out),
         Part::Dev => binary::dev(out).await,
     }
