@@ -52,6 +52,9 @@ use crate::{
 /// How long an answer waits for a patch when it need not, because a mark is on disk or soon will be.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// Stands in a mark for the id of a delivery when there was none.
+const SWEEP: &str = "";
+
 /// What one delivery asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<'d> {
@@ -94,7 +97,12 @@ impl Trigger {
     ) -> Self {
         let mut queue = Queue::new();
         for (target, mark) in opened.marks {
-            queue.restore(target, mark.requested_at, now());
+            let priority = if mark.delivery == SWEEP {
+                Priority::Sweep
+            } else {
+                Priority::Delivery
+            };
+            queue.restore(target, mark.requested_at, priority, now());
         }
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
@@ -137,7 +145,7 @@ impl Trigger {
             let mark = Mark {
                 requested_at: acceptance.stamp,
                 receiver,
-                delivery: String::new(),
+                delivery: SWEEP.to_owned(),
             };
             let written = (!acceptance.is_durable).then(|| self.0.journal.mark(&target, mark));
             drop(queue);

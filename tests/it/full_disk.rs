@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, ResourceExt,
@@ -12,7 +13,10 @@ use kube::{
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::support::binary::{Dev, data_dir, has};
+use crate::support::{
+    binary::{Dev, Ended, data_dir, has, hookgate, run},
+    objects::triggered_since,
+};
 
 /// More changes than fit into the room that is left.
 const MOST_CHANGES: usize = 64;
@@ -67,6 +71,36 @@ async fn a_full_disk_refuses_changes_and_loses_none() {
     assert_eq!(names(&configs).await, stored);
     assert_eq!(dev.end("INT").await, Some(0));
     check_kept(&data, &stored).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_asks_to_send_again_and_what_was_accepted_is_triggered() {
+    if !has("prlimit").await {
+        return;
+    }
+    let (_folder, data) = data_dir();
+    let dev = Dev::start(&data, &[]).await;
+    limit(&dev, "1").await;
+    let refused = push(&dev, &data).await;
+    assert!(refused.stdout.contains("503"), "{refused:?}");
+    assert!(refused.stdout.contains("unfinished"), "{refused:?}");
+
+    limit(&dev, "unlimited").await;
+    let before = Timestamp::now();
+    let accepted = push(&dev, &data).await;
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
+    let client = dev.client().await;
+    triggered_since(&client, "default", "GitRepository", "podinfo", before).await;
+    assert_eq!(dev.end("INT").await, Some(0));
+}
+
+/// Sends a recorded push.
+async fn push(dev: &Dev, data: &Path) -> Ended {
+    let gateway = dev.url("/hook/");
+    let gateway = gateway.split("/hook/").next().expect("a URL");
+    let push = "receivers/github/push.http";
+    let send = ["receiver", "send", push, "--url", gateway, "--data-dir"];
+    run(hookgate(send).arg(data)).await
 }
 
 /// Starts it again and expects exactly these objects.

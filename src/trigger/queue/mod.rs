@@ -154,13 +154,19 @@ impl<W> Queue<W> {
     }
 
     /// Takes over a mark that is on disk from before.
-    pub(super) fn restore(&mut self, target: Target, requested_at: Timestamp, now: Now) {
+    pub(super) fn restore(
+        &mut self,
+        target: Target,
+        requested_at: Timestamp,
+        priority: Priority,
+        now: Now,
+    ) {
         self.last_stamp = self.last_stamp.max(requested_at);
         let accepted = Accepted {
             stamp: requested_at,
             at: now.instant,
         };
-        let target = self.insert(Arc::new(target), Priority::Delivery, accepted);
+        let target = self.insert(Arc::new(target), priority, accepted);
         self.written(&target, requested_at);
     }
 

@@ -120,7 +120,7 @@ impl<W> Slot<W> {
 
     /// One more acceptance; it is the oldest only if nothing waits yet.
     pub(super) fn accept(&mut self, accepted: Accepted, priority: Priority) {
-        self.priority = match self.waiting {
+        self.priority = match self.oldest() {
             Some(_) => self.priority.min(priority),
             None => priority,
         };

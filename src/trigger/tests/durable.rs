@@ -117,13 +117,22 @@ async fn what_is_forbidden_is_refused_and_kept_for_when_it_is_granted() {
 #[tokio::test]
 async fn a_sweep_is_durable_and_comes_after_deliveries() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::new(0, []);
-    let budget = budget(Duration::from_micros(1), 1);
-    let (trigger, dispatching) = server.dispatching(open(&folder), &budget);
+    let server = Server::new(PATCHES_AHEAD, []);
+    let trigger = server.idle(open(&folder), &plenty());
     let swept = (0..20).map(|index| (target(&format!("swept-{index}")), receiver()));
     trigger.sweep(swept).await.unwrap();
-    assert_eq!(trigger.0.queue().load().pending, 20);
-    dispatching.abort();
-    drop((trigger, dispatching.await));
-    assert_eq!(left(&folder).len(), 20);
+    drop(trigger);
+
+    let trigger = server.idle(open(&folder), &plenty());
+    let pushed = spawn_accept(&trigger, "pushed");
+    pending(&trigger, 21).await;
+    let dispatcher = trigger.clone();
+    let dispatching = tokio::spawn(async move { dispatcher.dispatch().await });
+    pushed.await.unwrap();
+    server.sees(21).await;
+    assert!(server.seen()[0].contains("/pushed?"), "{:?}", server.seen());
+    trigger.end();
+    dispatching.await.unwrap();
+    drop(trigger);
+    assert!(left(&folder).is_empty());
 }

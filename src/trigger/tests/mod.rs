@@ -67,12 +67,17 @@ impl Server {
     }
 
     fn dispatching(&self, opened: Opened, budget: &Budget) -> (Trigger, JoinHandle<()>) {
-        let client = self.client();
-        let targets = Targets::new(client.clone(), HookTable::default(), WatchScope::Cluster);
-        let trigger = Trigger::new(client, targets, opened, budget.clone(), Metrics::new());
+        let trigger = self.idle(opened, budget);
         let dispatcher = trigger.clone();
         let dispatching = tokio::spawn(async move { dispatcher.dispatch().await });
         (trigger, dispatching)
+    }
+
+    /// A trigger that sends nothing yet.
+    fn idle(&self, opened: Opened, budget: &Budget) -> Trigger {
+        let client = self.client();
+        let targets = Targets::new(client.clone(), HookTable::default(), WatchScope::Cluster);
+        Trigger::new(client, targets, opened, budget.clone(), Metrics::new())
     }
 
     fn client(&self) -> kube::Client {

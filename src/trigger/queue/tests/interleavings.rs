@@ -182,7 +182,8 @@ impl World {
         self.queue = Queue::new();
         let now = self.now();
         for (target, stamp) in &self.journal.on_disk {
-            self.queue.restore(Target::clone(target), *stamp, now);
+            let target = Target::clone(target);
+            self.queue.restore(target, *stamp, Priority::Delivery, now);
         }
     }
 

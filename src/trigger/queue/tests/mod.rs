@@ -214,6 +214,29 @@ fn deliveries_come_before_a_sweep() {
 }
 
 #[test]
+fn a_sweep_does_not_put_a_delivery_behind_it() {
+    let mut failures = 1;
+    let mut run = Simulation::new(50, 1, move |target, _| {
+        let fails = target.name == "pushed" && std::mem::take(&mut failures) == 1;
+        let answer = if fails {
+            failed(Fault::Request, None)
+        } else {
+            Ok(())
+        };
+        (MILLISECOND, answer)
+    });
+    run.deliver("pushed");
+    run.run_until(Duration::ZERO);
+    let now = run.at();
+    for name in ["a", "b", "c", "d", "e", "f", "g", "h", "pushed"] {
+        run.queue.accept(&target(name), Priority::Sweep, now);
+    }
+    run.run_until(SECOND);
+    let pushed = run.sent.iter().rposition(|(_, t)| t.name == "pushed");
+    assert!(pushed < Some(5), "{:?}", run.sent);
+}
+
+#[test]
 fn a_target_is_worth_waiting_for_only_if_its_patch_starts_now() {
     let mut run = Simulation::new(1, 1, well);
     assert!(run.deliver("web").is_prompt);
