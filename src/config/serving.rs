@@ -66,9 +66,9 @@ impl Serving {
 pub enum Role {
     /// The gateway and the reconcilers
     All,
-    /// The exposed endpoint only
+    /// The exposed endpoint only; it writes nothing but annotations
     Gateway,
-    /// The reconcilers only
+    /// The reconcilers only; the process ends when it loses the Lease
     Reconcilers,
 }
 

@@ -5,6 +5,7 @@
 mod budget;
 mod claim;
 mod denied;
+mod departure;
 mod dispatch;
 mod failure;
 pub mod journal;
@@ -174,6 +175,11 @@ impl Trigger {
     /// Tells the Receivers in `table` which of their targets may not be triggered, for ever.
     pub async fn tell_denied(&self, table: &HookTable) {
         denied::run(&self.0, table).await;
+    }
+
+    /// Tries targets at once that wait after a failure and that the watches say are gone, for ever.
+    pub async fn follow_departures(&self) {
+        departure::run(&self.0).await;
     }
 
     /// Whether nothing is pending.

@@ -112,3 +112,110 @@ impl Sweep {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use http::{Request, Response};
+    use kube::{Api, ResourceExt, client::Body, runtime::wait::await_condition};
+    use serde_json::json;
+    use tokio::time::timeout;
+    use tokio_util::sync::CancellationToken;
+    use tower::{BoxError, service_fn};
+
+    use super::*;
+    use crate::{
+        api::{annotations::REQUESTED_AT, git_repository::GitRepository},
+        hook::{Closed, Entry, Listing},
+        telemetry::Metrics,
+        trigger::{
+            Targets, WatchScope,
+            journal::Journal,
+            tests::{
+                embedded::{cluster, publish, repositories},
+                plenty,
+            },
+        },
+    };
+
+    async fn triggered(repositories: Api<GitRepository>, name: &str) {
+        let is_triggered = |object: Option<&GitRepository>| {
+            object.is_some_and(|object| object.annotations().contains_key(REQUESTED_AT))
+        };
+        let triggered = await_condition(repositories, name, is_triggered);
+        timeout(Duration::from_mins(10), triggered)
+            .await
+            .expect("in time")
+            .unwrap();
+    }
+
+    fn shut(table: &HookTable, name: &str, shut: impl Fn(&Listing) -> Listing) {
+        let receiver = ReceiverRef {
+            namespace: "default".to_owned(),
+            name: name.to_owned(),
+        };
+        let listing = table.listing(&receiver).unwrap();
+        table.publish(&receiver, &shut(&listing));
+    }
+
+    /// Time that passes while the control plane works counts for nothing here: whatever is late is swept later.
+    #[tokio::test(start_paused = true)]
+    async fn everything_is_swept_that_is_not_suspended_and_what_is_forbidden_later() {
+        let cluster = cluster().await;
+        let forbids = Arc::new(AtomicBool::new(true));
+        let (wire, forbidding) = (cluster.clone(), Arc::clone(&forbids));
+        let service = service_fn(move |request: Request<Body>| {
+            let (wire, forbidding) = (wire.clone(), Arc::clone(&forbidding));
+            async move {
+                let is_list = request.uri().path().ends_with("/gitrepositories");
+                if is_list && forbidding.load(Ordering::SeqCst) {
+                    return Ok(Response::builder().status(403).body(Body::empty())?);
+                }
+                Ok::<_, BoxError>(wire.send(request).await?)
+            }
+        });
+        let client = kube::Client::new(service, "default");
+        let table = HookTable::default();
+        let named = json!([{"kind": "GitRepository", "name": "web"}]);
+        publish(&table, "tokenless", &named);
+        shut(&table, "tokenless", |listing| Listing {
+            path: None,
+            entry: Entry::Pathless(Arc::clone(listing.entry.hook().unwrap())),
+            ..listing.clone()
+        });
+        let missing = json!([{"kind": "GitRepository", "name": "missing"}]);
+        publish(&table, "suspended", &missing);
+        shut(&table, "suspended", |listing| Listing {
+            entry: Entry::Closed(Closed::Suspended),
+            ..listing.clone()
+        });
+        let labelled =
+            json!([{"kind": "GitRepository", "name": "*", "matchLabels": {"app": "shop"}}]);
+        publish(&table, "labelled", &labelled);
+        let targets = Targets::new(client.clone(), table.clone(), WatchScope::Cluster);
+        tokio::spawn(targets.clone().run(CancellationToken::new()));
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Journal::open(folder.path()).unwrap();
+        let trigger = Trigger::new(client, targets, opened, plenty(), Metrics::new());
+        let dispatching = trigger.clone();
+        tokio::spawn(async move { dispatching.dispatch().await });
+        let sweep = Sweep::new(trigger, table);
+        sweep.run().await.unwrap();
+        triggered(repositories(&cluster), "web").await;
+        let owed: Vec<_> = sweep
+            .owed()
+            .iter()
+            .map(|(owed, _)| owed.name.clone())
+            .collect();
+        assert_eq!(owed, ["labelled"]);
+        forbids.store(false, Ordering::SeqCst);
+        tokio::select! {
+            () = triggered(repositories(&cluster), "api") => {}
+            () = sweep.catch_up() => panic!("it goes on for ever"),
+        }
+    }
+}

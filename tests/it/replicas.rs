@@ -69,6 +69,35 @@ on_every_back_end! {
         present(&gw, 0).await;
     }
 
+    async fn a_damaged_journal_makes_everything_be_triggered_once(gw) {
+        apply_receiver(&gw).await;
+        for name in ["tokenless", "quiet"] {
+            gw.apply(&git_repository(name, "")).await;
+        }
+        let resources = |name: &str| format!("resources: [{{kind: GitRepository, name: {name}}}]");
+        let tokenless = format!("{}\nsecretRef: {{name: nowhere}}", resources("tokenless"));
+        gw.apply(&receiver("tokenless", "generic", &tokenless)).await;
+        let suspended = format!("{}\nsuspend: true", resources("quiet"));
+        gw.apply(&receiver("quiet", "generic", &suspended)).await;
+        gw.keep_journal().await;
+        let before = Timestamp::now();
+        gw.restart_on_a_damaged_journal().await;
+        gw.triggered_since("GitRepository", "podinfo", before).await;
+        gw.triggered_since("GitRepository", "tokenless", before).await;
+        assert_eq!(gw.annotation("GitRepository", "quiet").await, None);
+        let swept = gw.annotation("GitRepository", "podinfo").await;
+        let on_disk = async {
+            while gw.owes_sweep() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, on_disk).await.expect("the sweep is on disk in time");
+        gw.restart().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::OK, "no sweep comes before it: {}", answer.body);
+        assert_ne!(gw.annotation("GitRepository", "podinfo").await, swept);
+    }
+
     async fn a_gateway_without_anything_to_do_leaves_no_trace(gw) {
         apply_receiver(&gw).await;
         let first = Replica::start(gw.client(), gw.namespace(), Role::Gateway).await;

@@ -128,6 +128,7 @@ impl Serving {
         if let Some(listener) = addresses.gateway {
             let known = serving.start_targets(targets, synced);
             serving.start_dispatcher();
+            serving.start_departures();
             serving.start_notices(table.clone());
             let sweep = Arc::new(Sweep::new(serving.trigger.clone(), table.clone()));
             if let Some(settings) = presence(config) {

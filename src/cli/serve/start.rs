@@ -173,6 +173,15 @@ impl Serving {
         });
     }
 
+    /// Gives up soon what the watches say is gone.
+    pub(super) fn start_departures(&mut self) {
+        let (trigger, stop) = (self.trigger.clone(), self.stop_parts.clone());
+        self.parts.spawn(async move {
+            stop.run_until_cancelled(trigger.follow_departures()).await;
+            "following of departures"
+        });
+    }
+
     /// Tells Receivers which of their targets may not be triggered.
     pub(super) fn start_notices(&mut self, table: HookTable) {
         let (trigger, stop) = (self.trigger.clone(), self.stop_parts.clone());

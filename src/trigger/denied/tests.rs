@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::{BoxError, service_fn};
 
 use super::*;
@@ -66,6 +67,10 @@ struct Bench {
 impl Bench {
     /// One Receiver with one target, which is forbidden.
     fn new() -> Self {
+        Self::with(&json!([{"kind": "GitRepository", "name": "web"}]))
+    }
+
+    fn with(resources: &Value) -> Self {
         let server = Server {
             forbids: watch::Sender::new(true),
             written: watch::Sender::default(),
@@ -74,12 +79,9 @@ impl Bench {
         let service = service_fn(move |request| wire.clone().answer(request));
         let client = kube::Client::new(service, "default");
         let table = HookTable::default();
-        publish(
-            &table,
-            "ci",
-            &json!([{"kind": "GitRepository", "name": "web"}]),
-        );
+        publish(&table, "ci", resources);
         let targets = Targets::new(client.clone(), table.clone(), WatchScope::Cluster);
+        tokio::spawn(targets.clone().run(CancellationToken::new()));
         let budget = Budget::new(Rate {
             interval: Duration::from_millis(20),
             burst: NonZeroU32::new(300).unwrap(),
@@ -156,4 +158,15 @@ async fn what_another_gateway_told_stays_until_it_works_here() {
     assert!(bench.server.written.borrow().is_empty());
     bench.push().await;
     assert_eq!(bench.server.written(0).await.1, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_may_not_be_watched_is_told_without_a_push() {
+    let labelled = json!([{"kind": "GitRepository", "name": "*", "matchLabels": {"app": "web"}}]);
+    let bench = Bench::with(&labelled);
+    let (_, annotation) = bench.server.written(0).await;
+    let expected = json!({
+        "GitRepository/default/*": "list and watch on gitrepositories.source.toolkit.fluxcd.io"
+    });
+    assert_eq!(annotation.unwrap(), expected.to_string());
 }

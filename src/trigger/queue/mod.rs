@@ -263,6 +263,18 @@ impl<W> Queue<W> {
         forbidden.map(|slot| Arc::clone(&slot.target)).collect()
     }
 
+    /// The targets that wait for their next try after a failure.
+    pub(super) fn held(&self) -> Vec<Arc<Target>> {
+        let is_held = |slot: &&Slot<W>| slot.waiting.is_some() && slot.hold != Hold::Pace;
+        let held = self.slots.values().filter(is_held);
+        held.map(|slot| Arc::clone(&slot.target)).collect()
+    }
+
+    /// Tries a target now that waits after a failure.
+    pub(super) fn bring_to_now(&mut self, target: &Arc<Target>, now: Instant) {
+        self.try_early(target, now, now);
+    }
+
     /// Whether nothing waits for its turn, and requests can be sent.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         self.is_healthy(now) && self.agenda.first_ready().is_none()

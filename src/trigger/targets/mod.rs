@@ -52,7 +52,7 @@ struct Shared {
     table: HookTable,
     scope: WatchScope,
     views: Sender<Views>,
-    /// Told whenever a list is complete or fails.
+    /// Told whenever a list is complete or fails, or an object goes away.
     news: Sender<()>,
 }
 
@@ -142,7 +142,22 @@ impl Targets {
         })
     }
 
-    /// Changes whenever a list is complete or fails.
+    /// Whether the object, or its kind, is known not to be there; nothing is known of kinds that are not watched.
+    pub(super) fn is_gone(&self, target: &Target) -> bool {
+        let Target {
+            kind,
+            namespace,
+            name,
+        } = target;
+        let view = self.0.view(&self.0.scope.watched(kind, namespace));
+        view.is_some_and(|view| match &*view.borrow() {
+            View::Synced(index, _) => !index.carries(namespace, name, &BTreeMap::new()),
+            View::Refused(status) => status.code == 404,
+            View::Unsynced(_) | View::TooMany => false,
+        })
+    }
+
+    /// Changes whenever a list is complete or fails, or an object goes away.
     pub(super) fn news(&self) -> Receiver<()> {
         self.0.news.subscribe()
     }

@@ -68,11 +68,14 @@ pub(super) async fn follow(
         };
         match event {
             Some(Ok(event)) => {
+                let is_departure = matches!(event, Event::Delete(_));
                 let mut is_complete = false;
                 let now = Instant::now();
                 view.send_modify(|view| is_complete = follower.follow(view, event, now));
-                if is_complete {
+                if is_complete || is_departure {
                     news.send_replace(());
+                }
+                if is_complete {
                     backoff.reset();
                     tell_synced(watched, view);
                 }

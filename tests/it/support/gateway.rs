@@ -62,6 +62,19 @@ impl Gateway {
         self.restart().await;
     }
 
+    /// Ends the process, writes nonsense over its journal, and starts it again.
+    pub(crate) async fn restart_on_a_damaged_journal(&mut self) {
+        self.stop().await;
+        let journal = self.journal.path().join("journal/journal.redb");
+        std::fs::write(journal, "nonsense").expect("the journal is there");
+        self.serve().await;
+    }
+
+    /// Whether the next start would trigger everything once.
+    pub(crate) fn owes_sweep(&self) -> bool {
+        self.journal.path().join("journal/sweep.owed").exists()
+    }
+
     /// Starts again with this API budget.
     pub(crate) async fn keep_to(&mut self, api_budget: ApiBudget) {
         self.config.api_budget = api_budget;
