@@ -191,6 +191,7 @@ impl Presence {
     }
 
     fn seen(&self, lease: &Lease) -> Seen {
+        // Whatever it says, it gets as much time as this replica would have.
         let seconds = lease
             .spec
             .as_ref()
@@ -199,7 +200,9 @@ impl Presence {
         Seen {
             name: lease.name_any(),
             version: lease.resource_version().unwrap_or_default(),
-            duration: seconds.map_or(self.settings.duration, Duration::from_secs),
+            duration: seconds
+                .map_or(Duration::ZERO, Duration::from_secs)
+                .max(self.settings.duration),
         }
     }
 }
