@@ -174,3 +174,22 @@ binaryData: {b: AAEC}
         &texts(&[object, bomb, "", "- a", "{}\n---\n{}"]),
     );
 }
+
+#[test]
+fn a_row_of_the_history_reads_the_same_when_it_is_written_back() {
+    let row = r#"{"id":7,"delivery":"d","receiver":"apps/hook","sender":"github","event":"push","receivedAt":"2026-01-01T00:00:00Z","outcome":"pending","redelivers":3,"client":"::1","headers":[["user-agent","a"]],"targets":[{"group":"g","version":"v1","kind":"K","plural":"ks","namespace":"apps","name":"web","state":"triggered","at":"2026-01-01T00:00:01Z","revision":"r"}],"moreTargets":2,"notes":["n"]}"#;
+    replay(properties::history_row, &texts(&[row, "{}", ""]));
+}
+
+#[test]
+fn a_query_of_the_operator_is_understood_or_refused() {
+    replay(
+        properties::deliveries_query,
+        &texts(&[
+            "receiver=apps%2Fhook&limit=7&watch=true",
+            "limit=10000",
+            "&&=",
+            "",
+        ]),
+    );
+}

@@ -10,7 +10,8 @@ use hookgate::{
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
-    trigger::journal::Entry,
+    ingress::Query,
+    trigger::{history::Delivery, journal::Entry},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
@@ -182,6 +183,32 @@ pub fn journal_entry(input: &[u8]) {
     };
     if let Ok(normal) = entry.normalised() {
         assert_eq!(normal.normalised(), Ok(normal.clone()), "{entry:?}");
+    }
+}
+
+/// A row of the history that is read is written back as one that reads the same, and cutting it to its bounds does so once.
+pub fn history_row(input: &[u8]) {
+    let Ok(delivery) = serde_json::from_slice::<Delivery>(input) else {
+        return;
+    };
+    let bounded = delivery.bounded();
+    let written = serde_json::to_vec(&bounded).expect("a delivery is JSON");
+    let read: Delivery = serde_json::from_slice(&written).expect("it reads what it writes");
+    assert_eq!(read, bounded);
+    assert_eq!(read.bounded(), bounded);
+    assert!(
+        written.len() <= 8 * bounded.weight(),
+        "it is weighed too light"
+    );
+}
+
+/// Any query of the operator's listener is understood, and within bounds, or refused.
+pub fn deliveries_query(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else {
+        return;
+    };
+    if let Ok(query) = Query::parse(text) {
+        assert!((1..=10_000).contains(&query.limit), "{query:?}");
     }
 }
 

@@ -105,12 +105,14 @@ fn without_connection_headers(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-type HttpsClient = Client<
+/// A client for HTTP and HTTPS.
+pub(super) type HttpsClient = Client<
     hyper_rustls::HttpsConnector<hyper_util::client::legacy::connect::HttpConnector>,
     Full<Bytes>,
 >;
 
-fn client() -> anyhow::Result<HttpsClient> {
+/// Makes a client that trusts what the system trusts.
+pub(super) fn client() -> anyhow::Result<HttpsClient> {
     let tls = rustls::ClientConfig::builder()
         .try_with_platform_verifier()
         .context("cannot load the system's certificates")?

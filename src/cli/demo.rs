@@ -58,7 +58,7 @@ pub(super) async fn run(started: Instant, stop: CancellationToken) -> anyhow::Re
     let manifests = catalogue::manifests_of("github")?;
     let free = ListenAddr::loopback(0);
     let journal = Journal::In(folder.path().join("journal"));
-    let serving = Serving::alone(free, free, journal);
+    let serving = Serving::alone(free, free, free, journal);
     let start = Local::start(folder.path(), free, &serving, &manifests);
     let Some(local) = stop.run_until_cancelled(start).await else {
         return Ok(());

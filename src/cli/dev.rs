@@ -79,6 +79,14 @@ fn welcome(dev: &config::Dev, local: &Local, receivers: &[Receiver]) -> String {
     for address in local.serving.admin() {
         let _ = writeln!(text, "Probes          http://{address}/readyz");
     }
+    if let Some(address) = local.serving.operator() {
+        let server = if address.port() == 9441 {
+            String::new()
+        } else {
+            format!(" --server http://{address}")
+        };
+        let _ = writeln!(text, "Deliveries      hookgate deliveries{server}");
+    }
     text.push_str("Hooks\n");
     for receiver in receivers {
         let _ = writeln!(text, "  {}", hook_line(receiver, &gateway));

@@ -6,6 +6,7 @@ mod budgeted;
 mod catalogue;
 mod connect;
 mod crds;
+mod deliveries;
 mod delivery;
 mod demo;
 mod dev;
@@ -48,6 +49,8 @@ enum Command {
     Run(Box<config::RunArgs>),
     /// Print the CustomResourceDefinitions as YAML
     Crds(config::Crds),
+    /// Show what became of the last deliveries of a gateway
+    Deliveries(config::Deliveries),
     /// Work with Receivers
     #[command(subcommand)]
     Receiver(ReceiverCommand),
@@ -84,6 +87,7 @@ fn run(command: Command, started: Instant) -> anyhow::Result<()> {
             shutdown::until_signal(|stop| run::run(run, stop))
         }
         Command::Crds(args) => crds::run(&args),
+        Command::Deliveries(args) => shutdown::until_signal(|stop| deliveries::run(args, stop)),
         Command::Receiver(ReceiverCommand::Send(args)) => {
             shutdown::until_signal(|stop| send::run(args, stop))
         }

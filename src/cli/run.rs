@@ -32,6 +32,6 @@ async fn start(run: &config::Run) -> anyhow::Result<Serving> {
         );
     }
     let serving = Serving::start(addresses, &client, &serving)?;
-    tracing::info!(gateway = ?serving.gateway(), admin = ?serving.admin(), "serving");
+    tracing::info!(gateway = ?serving.gateway(), admin = ?serving.admin(), operator = ?serving.operator(), "serving");
     Ok(serving)
 }

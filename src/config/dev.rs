@@ -23,6 +23,9 @@ pub struct Dev {
     /// Where /healthz, /readyz and /metrics are served (HTTP)
     #[arg(long, value_name = "ADDR", default_value_t = ListenAddr::loopback(9440))]
     pub admin_listen: ListenAddr,
+    /// Where the deliveries are shown and redelivered (HTTP); for whoever reaches it
+    #[arg(long, value_name = "ADDR", default_value_t = ListenAddr::loopback(9441))]
+    pub operator_listen: ListenAddr,
     /// Folder of manifests to load, one folder per sender [default: ./receivers, or else the catalogue in the binary]
     #[arg(long, value_name = "DIR")]
     pub receivers: Option<PathBuf>,
@@ -36,7 +39,12 @@ impl Dev {
     #[must_use]
     pub fn serving(&self) -> Serving {
         let journal = Journal::In(self.data_dir.join("journal"));
-        Serving::alone(self.listen, self.admin_listen, journal)
+        Serving::alone(
+            self.listen,
+            self.admin_listen,
+            self.operator_listen,
+            journal,
+        )
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod crds;
+mod deliveries;
 mod dev;
 mod flux;
 mod logging;
@@ -14,6 +15,7 @@ mod values;
 
 pub use cluster::Cluster;
 pub use crds::Crds;
+pub use deliveries::{Deliveries, DeliveriesAction, OperatorServer, Output};
 pub use dev::Dev;
 pub use logging::{LogEncoding, LogLevel, Logging};
 pub use run::{Run, RunArgs};

@@ -32,6 +32,9 @@ pub struct RunArgs {
     /// Where the same is served a second time, for Prometheus
     #[arg(long, value_name = "ADDR", default_value_t = ListenAddr::AllInterfaces(8080))]
     metrics_addr: ListenAddr,
+    /// Where the deliveries are shown and redelivered (HTTP), for whoever reaches it: keep it on loopback and use `kubectl port-forward`
+    #[arg(long, visible_alias = "operator-listen", value_name = "ADDR", default_value_t = ListenAddr::loopback(9441))]
+    operator_addr: ListenAddr,
     /// Refuse targets outside the namespace of their Receiver
     #[arg(long, value_name = "BOOL", value_parser = go_bool, action = ArgAction::Set,
           num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
@@ -190,6 +193,7 @@ impl Run {
             status_writes: args.receiver_status,
             gateway: args.receiver_addr,
             admin,
+            operator: args.operator_addr,
             scope: if args.watch_all_namespaces {
                 Scope::AllNamespaces
             } else {

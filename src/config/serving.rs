@@ -19,6 +19,8 @@ pub struct Serving {
     pub gateway: ListenAddr,
     /// Where `/healthz`, `/readyz` and `/metrics` are; the same on each address.
     pub admin: Vec<ListenAddr>,
+    /// Where the operator sees the deliveries of a gateway, and redelivers.
+    pub operator: ListenAddr,
     /// Which namespaces are watched.
     pub scope: Scope,
     /// Whether a Receiver may name targets of other namespaces.
@@ -42,12 +44,18 @@ pub struct Serving {
 impl Serving {
     /// Everything in one process that has its control plane to itself: every namespace, and no lease.
     #[must_use]
-    pub fn alone(gateway: ListenAddr, admin: ListenAddr, journal: Journal) -> Self {
+    pub fn alone(
+        gateway: ListenAddr,
+        admin: ListenAddr,
+        operator: ListenAddr,
+        journal: Journal,
+    ) -> Self {
         Self {
             role: Role::All,
             status_writes: StatusWrites::On,
             gateway,
             admin: vec![admin],
+            operator,
             scope: Scope::AllNamespaces,
             cross_namespace_refs: CrossNamespaceRefs::Allowed,
             secret_watch: SecretWatch::Matching(DEFAULT_SECRET_SELECTOR.to_owned()),

@@ -27,23 +27,29 @@ struct Told<'a> {
 
 /// Answers a sender that is proven.
 pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
-    let (status, retry_after, refused) = match outcome {
-        Outcome::Triggered | Outcome::NotWanted => (StatusCode::OK, None, &[][..]),
-        Outcome::PartlyTriggered { refused } => (StatusCode::OK, None, &refused[..]),
-        Outcome::Pending { refused } => (StatusCode::ACCEPTED, None, &refused[..]),
-        Outcome::NothingAccepted { refused } => {
-            (StatusCode::INTERNAL_SERVER_ERROR, None, &refused[..])
-        }
-        Outcome::Unfinished { retry_after } => {
-            (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after), &[][..])
-        }
+    let (retry_after, refused) = match outcome {
+        Outcome::Triggered | Outcome::NotWanted => (None, &[][..]),
+        Outcome::PartlyTriggered { refused }
+        | Outcome::Pending { refused }
+        | Outcome::NothingAccepted { refused } => (None, &refused[..]),
+        Outcome::Unfinished { retry_after } => (Some(*retry_after), &[][..]),
     };
     let told = Told {
         outcome: outcome.as_str(),
         delivery,
         refused,
     };
-    with_retry_after((status, Json(told)).into_response(), retry_after)
+    with_retry_after((status(outcome), Json(told)).into_response(), retry_after)
+}
+
+/// The status of an outcome.
+pub(super) fn status(outcome: &Outcome) -> StatusCode {
+    match outcome {
+        Outcome::Triggered | Outcome::NotWanted | Outcome::PartlyTriggered { .. } => StatusCode::OK,
+        Outcome::Pending { .. } => StatusCode::ACCEPTED,
+        Outcome::NothingAccepted { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        Outcome::Unfinished { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 /// Answers a sender that is not.

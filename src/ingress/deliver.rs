@@ -5,6 +5,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
@@ -12,26 +13,29 @@ use uuid::Uuid;
 use super::{
     Gateway, answer,
     body::{Arrival, Received},
+    headers,
     outcome::{Outcome, Phase, Rejection},
 };
 use crate::{
-    hook::{Authentic, Entry, Hook, HookTable, Selection},
-    trigger::{Order, Verdict},
+    hook::{Authentic, Entry, Hook, HookTable},
+    trigger::{Order, Report, history::Delivery},
 };
 
 /// How long a delivery may wait for its triggers, from the end of its headers: Harbor gives up after 3 s.
 const TRIGGER_CEILING: Duration = Duration::from_millis(2500);
 /// How long it may wait at least, from the end of its body.
 const TRIGGER_MINIMUM: Duration = Duration::from_millis(250);
-/// When to send again if the API server does not say.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What is known of a delivery, for the log and the metrics; grows from phase to phase.
 struct Record {
     phase: Phase,
+    received_at: Timestamp,
     hook: Option<Arc<Hook>>,
     event: String,
     delivery: String,
+    is_redelivery: bool,
+    headers: Vec<(String, String)>,
+    report: Report,
 }
 
 /// Takes a delivery through the eight phases and answers it.
@@ -65,7 +69,7 @@ async fn phases(
     record.enter(Phase::Authenticate);
     let (authentic, received) = authenticate(gateway, client, &hook, arrival).await?;
     let deadline = ceiling.max(Instant::now() + TRIGGER_MINIMUM);
-    record.identify(&hook, &received);
+    record.identify(gateway, &hook, &received);
 
     record.enter(Phase::Interpret);
     let event = hook.interpret(&authentic, &received.headers);
@@ -85,7 +89,13 @@ async fn phases(
         delivery: &record.delivery,
         selectors: &selection.selectors,
     };
-    Ok(trigger(gateway, order, selection, deadline).await)
+    let report = gateway.trigger.accept(order, deadline).await;
+    for refusal in &selection.refusals {
+        warn!(target = %refusal.target, reason = %refusal.reason, "target refused");
+    }
+    let outcome = Outcome::of(&report, &selection.refusals);
+    record.report = report;
+    Ok(outcome)
 }
 
 fn locate(table: &HookTable, arrival: &Arrival) -> Result<Arc<Hook>, Rejection> {
@@ -133,46 +143,17 @@ async fn prove(
     Ok((verifier.finish()?, received))
 }
 
-async fn trigger(
-    gateway: &Gateway,
-    order: Order<'_>,
-    selection: &Selection,
-    deadline: Instant,
-) -> Outcome {
-    let report = gateway.trigger.accept(order, deadline).await;
-    for refusal in &selection.refusals {
-        warn!(target = %refusal.target, reason = %refusal.reason, "target refused");
-    }
-    let refused = || {
-        let known = selection
-            .refusals
-            .iter()
-            .map(|refusal| refusal.target.clone());
-        known.chain(report.refused()).collect::<Vec<_>>()
-    };
-    match (report.verdict(), selection.refusals.is_empty()) {
-        (Verdict::Unfinished, _) => Outcome::Unfinished {
-            retry_after: report.retry_after().unwrap_or(RETRY_AFTER),
-        },
-        (Verdict::Pending, _) => Outcome::Pending { refused: refused() },
-        (Verdict::NoneAccepted, _) => Outcome::NothingAccepted { refused: refused() },
-        (Verdict::AllDone, true) => Outcome::Triggered,
-        (Verdict::AllDone, false) if report.entries.is_empty() => {
-            Outcome::NothingAccepted { refused: refused() }
-        }
-        (Verdict::AllDone | Verdict::SomeDone, _) => {
-            Outcome::PartlyTriggered { refused: refused() }
-        }
-    }
-}
-
 impl Record {
     fn new() -> Self {
         Self {
             phase: Phase::Receive,
+            received_at: Timestamp::now(),
             hook: None,
             event: String::new(),
             delivery: String::new(),
+            is_redelivery: false,
+            headers: Vec::new(),
+            report: Report::default(),
         }
     }
 
@@ -181,14 +162,40 @@ impl Record {
         debug!(phase = phase.as_str(), "phase entered");
     }
 
-    /// Takes over the id of a proven delivery, or makes one up.
-    fn identify(&mut self, hook: &Hook, received: &Received) {
-        let id = hook.delivery_id(&received.headers);
-        self.delivery = id.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+    /// Takes over the id of a proven delivery, or makes one up, and what else may be shown of it.
+    fn identify(&mut self, gateway: &Gateway, hook: &Hook, received: &Received) {
+        match hook.delivery_id(&received.headers) {
+            Some(id) => {
+                id.clone_into(&mut self.delivery);
+                self.is_redelivery = gateway.trigger.recognise(hook.receiver(), id);
+            }
+            None => self.delivery = Uuid::new_v4().to_string(),
+        }
+        self.headers = headers::harmless(&received.headers);
     }
 
-    /// Writes the one line that a delivery has in the log, and counts it.
-    fn keep(&self, gateway: &Gateway, client: IpAddr, end: &Result<Outcome, Rejection>) {
+    /// What the operator can look up afterwards.
+    fn delivery(&mut self, hook: &Hook, client: IpAddr, outcome: &Outcome) -> Delivery {
+        Delivery {
+            id: 0,
+            delivery: self.delivery.clone(),
+            receiver: hook.receiver().clone(),
+            sender: hook.sender().as_str().to_owned(),
+            event: self.event.clone(),
+            received_at: self.received_at,
+            outcome: outcome.as_str().to_owned(),
+            is_redelivery: self.is_redelivery,
+            redelivers: None,
+            client: Some(client),
+            headers: std::mem::take(&mut self.headers),
+            targets: Vec::new(),
+            more_targets: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Writes the one line that a delivery has in the log, counts it, and keeps it for the operator when its sender is proven.
+    fn keep(&mut self, gateway: &Gateway, client: IpAddr, end: &Result<Outcome, Rejection>) {
         let (namespace, name, sender) = self.hook.as_ref().map_or(("", "", ""), |hook| {
             let receiver = hook.receiver();
             let sender = hook.sender().as_str();
@@ -209,6 +216,10 @@ impl Record {
                     outcome = outcome.as_str(),
                     "delivery answered"
                 );
+                if let Some(hook) = self.hook.clone() {
+                    let delivery = self.delivery(&hook, client, outcome);
+                    gateway.trigger.history().record(delivery, &self.report);
+                }
             }
             Err(rejection) => {
                 let code = answer::rejected(rejection).status().as_u16();

@@ -6,8 +6,10 @@ mod admin;
 mod answer;
 mod body;
 mod deliver;
+mod headers;
 mod limit;
 mod listener;
+mod operator;
 mod outcome;
 mod readiness;
 mod reread;
@@ -27,6 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use self::{
     admin::admin_router,
     listener::{BindError, Listener, Peer},
+    operator::{InvalidQuery, Query, operator_router},
     outcome::{Outcome, Phase},
     readiness::{Gate, Readiness},
 };

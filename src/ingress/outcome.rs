@@ -4,7 +4,13 @@
 
 use std::time::Duration;
 
-use crate::hook::{Closed, Unauthentic};
+use crate::{
+    hook::{Closed, Refusal, Unauthentic},
+    trigger::{Report, Verdict},
+};
+
+/// When to send again if the API server does not say.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The steps of a delivery, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +92,28 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What a report comes to, with what could not even be asked for.
+    pub(super) fn of(report: &Report, refusals: &[Refusal]) -> Self {
+        let refused = || {
+            let known = refusals.iter().map(|refusal| refusal.target.clone());
+            known.chain(report.refused()).collect::<Vec<_>>()
+        };
+        match (report.verdict(), refusals.is_empty()) {
+            (Verdict::Unfinished, _) => Self::Unfinished {
+                retry_after: report.retry_after().unwrap_or(RETRY_AFTER),
+            },
+            (Verdict::Pending, _) => Self::Pending { refused: refused() },
+            (Verdict::NoneAccepted, _) => Self::NothingAccepted { refused: refused() },
+            (Verdict::AllDone, true) => Self::Triggered,
+            (Verdict::AllDone, false) if report.entries.is_empty() => {
+                Self::NothingAccepted { refused: refused() }
+            }
+            (Verdict::AllDone | Verdict::SomeDone, _) => {
+                Self::PartlyTriggered { refused: refused() }
+            }
+        }
+    }
+
     /// The word for it in answers, logs and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

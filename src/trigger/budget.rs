@@ -47,6 +47,12 @@ impl Budget {
         self.bucket().take(now)
     }
 
+    /// Takes one request for work that can wait, provided that more than half of what can be saved up is there.
+    pub(super) fn spare(&self, now: Instant) -> bool {
+        let mut bucket = self.bucket();
+        bucket.tokens(now) > bucket.rate.burst.get() / 2 && bucket.take(now).is_ok()
+    }
+
     /// How many requests could be sent at once.
     pub(super) fn tokens(&self, now: Instant) -> u32 {
         self.bucket().tokens(now)

@@ -113,18 +113,22 @@ fn record(shared: &Shared, attempt: &Attempt, result: &Result<(), Failure>, took
     let counted = match result {
         Ok(()) => {
             tracing::info!(object = %target, requested_at = %attempt.sent, "triggered");
+            shared.history.patched(target, attempt.sent);
             PatchResult::Done
         }
         Err(Failure::Refused { reason }) => {
             tracing::warn!(object = %target, reason, "cannot be triggered, and is given up");
+            shared.history.given_up(target, attempt.sent, reason);
             PatchResult::Refused
         }
         Err(Failure::Forbidden { reason }) => {
             tracing::warn!(object = %target, reason, "must not be triggered; tried again later");
+            shared.history.failed(target, reason);
             PatchResult::Forbidden
         }
         Err(Failure::Transient { reason, .. }) => {
             tracing::warn!(object = %target, reason, "not triggered this time; tried again");
+            shared.history.failed(target, reason);
             PatchResult::Failed
         }
     };

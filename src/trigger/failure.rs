@@ -49,6 +49,8 @@ pub(super) enum Fault {
 pub(super) enum Verb {
     /// Patch one object.
     Patch,
+    /// Read an object by its name.
+    List,
     /// List and watch the metadata of objects.
     Watch,
 }
@@ -183,6 +185,7 @@ impl Verb {
     fn as_str(self) -> &'static str {
         match self {
             Self::Patch => "patch",
+            Self::List => "list",
             Self::Watch => "watch",
         }
     }
@@ -191,6 +194,7 @@ impl Verb {
     fn grants(self) -> &'static str {
         match self {
             Self::Patch => "`patch`",
+            Self::List => "`list`",
             Self::Watch => "`list` and `watch`",
         }
     }

@@ -8,6 +8,7 @@ mod denied;
 mod departure;
 mod dispatch;
 mod failure;
+pub mod history;
 pub mod journal;
 mod presence;
 mod queue;
@@ -41,6 +42,7 @@ use self::{
     claim::Claim,
     denied::Denied,
     failure::Failure,
+    history::History,
     journal::{Journal, Mark, NotDurable, Opened},
     queue::{Now, Priority, Queue},
     request::Requests,
@@ -78,6 +80,7 @@ struct Shared {
     requests: Requests,
     targets: Targets,
     journal: Journal,
+    history: History,
     budget: Budget,
     denied: Denied,
     metrics: Metrics,
@@ -96,6 +99,8 @@ impl Trigger {
         budget: Budget,
         metrics: Metrics,
     ) -> Self {
+        let pending: HashSet<_> = opened.marks.iter().map(|(target, _)| target).collect();
+        let history = History::load(opened.history, |target| pending.contains(target));
         let mut queue = Queue::new();
         for (target, mark) in opened.marks {
             let priority = if mark.delivery == SWEEP {
@@ -111,6 +116,7 @@ impl Trigger {
             requests: Requests::new(client),
             targets,
             journal: opened.journal,
+            history,
             budget,
             denied: Denied::default(),
             metrics,
@@ -166,7 +172,12 @@ impl Trigger {
 
     /// Sends what is due, until the trigger is told to end, what can be done soon is done, and the journal is written.
     pub async fn dispatch(&self) {
-        dispatch::run(&self.0).await;
+        let ended = CancellationToken::new();
+        let dispatch = async {
+            dispatch::run(&self.0).await;
+            ended.cancel();
+        };
+        tokio::join!(dispatch, history::follow(&self.0, ended.clone()));
         if let Err(failure) = self.0.journal.flush().await {
             tracing::warn!(reason = %failure, "what was cleared last may be triggered again after the next start");
         }
@@ -186,6 +197,18 @@ impl Trigger {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.0.queue().load().pending == 0
+    }
+
+    /// What became of the last deliveries.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.0.history
+    }
+
+    /// Whether the Receiver has had a delivery of this id lately; from now on it has.
+    #[must_use]
+    pub fn recognise(&self, receiver: &ReceiverRef, delivery: &str) -> bool {
+        self.0.journal.recognise(receiver, delivery)
     }
 
     /// Tells the dispatcher to end; what it leaves stays in the journal.

@@ -1,4 +1,4 @@
-//! The one request that triggering sends: the smallest merge patch of one annotation.
+//! The one request that triggering sends, the smallest merge patch of one annotation, and a look at what came of it.
 //!
 //! It does not retry and does not decide when to send; that is for the queue.
 
@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use kube::{
     Client, Resource,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
     client::Body,
     core::Status,
 };
@@ -31,6 +31,7 @@ const USER_AGENT: &str = concat!("hookgate/", env!("CARGO_PKG_VERSION"));
 /// The metadata is all that the answer needs to hold; a server that cannot leave out the rest may send it.
 const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json";
+const JSON: &str = "application/json";
 /// A connection that hangs must not hold a target for ever.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -88,6 +89,20 @@ impl Requests {
         self.send(request, METADATA_ONLY, Verb::Patch, &selector)
             .await
             .map(drop)
+    }
+
+    /// Reads one object, with the right to list that selecting by labels needs too; nothing when it does not exist.
+    pub(super) async fn object(&self, target: &Target) -> Result<Option<Value>, Failure> {
+        let selector = Selector::Named(target.clone());
+        check_names(&selector)?;
+        let params = ListParams::default().fields(&format!("metadata.name={}", target.name));
+        let request = kube::core::Request::new(collection(&target.kind, &target.namespace))
+            .list(&params)
+            .map_err(|_| Failure::unspeakable(&selector, &target.name))?;
+        let answer = self.send(request, JSON, Verb::List, &selector).await?;
+        let list: Value = serde_json::from_slice(&answer)
+            .map_err(|_| Failure::unreachable(Verb::List, &selector))?;
+        Ok(list.pointer("/items/0").cloned())
     }
 
     async fn send(

@@ -15,6 +15,7 @@ async fn dev(data: &Path, more: &[&str]) -> Ended {
         .arg(data)
         .args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"])
         .args(["--admin-listen", "127.0.0.1:0"])
+        .args(["--operator-listen", "127.0.0.1:0"])
         .args(more)
         .current_dir(data.parent().expect("a folder")))
     .await
@@ -96,7 +97,7 @@ async fn a_port_in_use_is_named_and_nothing_is_touched() {
     let before = content(&data);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
-    for flag in ["--listen", "--admin-listen"] {
+    for flag in ["--listen", "--admin-listen", "--operator-listen"] {
         let ended = run(hookgate(["dev", "--log-level", "error", "--data-dir"])
             .arg(&data)
             .args(other_ports(flag))
@@ -118,7 +119,13 @@ async fn a_port_in_use_is_named_and_nothing_is_touched() {
 }
 
 fn other_ports(except: &str) -> Vec<&'static str> {
-    ["--listen", "--api-listen", "--admin-listen"]
+    let flags = [
+        "--listen",
+        "--api-listen",
+        "--admin-listen",
+        "--operator-listen",
+    ];
+    flags
         .into_iter()
         .filter(|flag| *flag != except)
         .flat_map(|flag| [flag, "127.0.0.1:0"])
@@ -226,6 +233,8 @@ async fn a_cluster_that_does_not_answer_is_named() {
         "--health-addr",
         "127.0.0.1:0",
         "--metrics-addr",
+        "127.0.0.1:0",
+        "--operator-addr",
         "127.0.0.1:0",
     ];
     let ended = run(hookgate(["run", "--log-level", "error", "--kubeconfig"])

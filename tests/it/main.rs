@@ -7,6 +7,7 @@ mod cluster;
 mod deliver;
 mod dev;
 mod full_disk;
+mod history;
 mod lossless;
 mod readiness;
 mod receiver;

@@ -41,6 +41,7 @@ impl Run {
             .arg(kubeconfig)
             .args(["--receiverAddr=127.0.0.1:0", "--health-addr=127.0.0.1:0"])
             .args(["--metrics-addr=127.0.0.1:0", "--log-encoding=json"])
+            .arg("--operator-addr=127.0.0.1:0")
             .args([
                 "--runtime-namespace",
                 namespace,

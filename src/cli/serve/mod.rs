@@ -40,6 +40,7 @@ const ELECTION_DEADLINE: Duration = Duration::from_secs(3);
 pub struct Addresses {
     gateway: Option<Listener>,
     admin: Vec<Listener>,
+    operator: Option<Listener>,
 }
 
 /// Parts that serve until they are told to end.
@@ -47,6 +48,7 @@ pub struct Addresses {
 pub struct Serving {
     gateway: Option<SocketAddr>,
     admin: Vec<SocketAddr>,
+    operator: Option<SocketAddr>,
     readiness: Readiness,
     trigger: Trigger,
     /// Each ends only when it is told to; the names are for messages.
@@ -66,16 +68,20 @@ pub struct Serving {
 impl Addresses {
     /// Binds everything that `config` wants to listen on.
     pub async fn bind(config: &config::Serving) -> Result<Self, BindError> {
-        let gateway = if config.role.has_gateway() {
-            Some(bind(config.gateway).await?)
-        } else {
-            None
-        };
+        let (mut gateway, mut operator) = (None, None);
+        if config.role.has_gateway() {
+            gateway = Some(bind(config.gateway).await?);
+            operator = Some(bind(config.operator).await?);
+        }
         let mut admin = Vec::new();
         for address in &config.admin {
             admin.push(bind(*address).await?);
         }
-        Ok(Self { gateway, admin })
+        Ok(Self {
+            gateway,
+            admin,
+            operator,
+        })
     }
 }
 
@@ -106,6 +112,7 @@ impl Serving {
         let mut serving = Self {
             gateway: addresses.gateway.as_ref().map(Listener::address),
             admin: addresses.admin.iter().map(Listener::address).collect(),
+            operator: addresses.operator.as_ref().map(Listener::address),
             readiness: Readiness::default(),
             trigger: Trigger::new(
                 patching,
@@ -138,6 +145,9 @@ impl Serving {
             serving.start_sweep(sweep, owed, known);
             serving.start_gateway(listener, &budgeted, table, metrics.clone());
         }
+        if let Some(listener) = addresses.operator {
+            serving.start_operator(listener);
+        }
         // Last, when all that readiness waits for is known: somebody may have asked already.
         serving.start_probes(addresses.admin, &metrics);
         Ok(serving)
@@ -153,6 +163,12 @@ impl Serving {
     #[must_use]
     pub fn admin(&self) -> &[SocketAddr] {
         &self.admin
+    }
+
+    /// Where the deliveries are shown; nothing when this process has no gateway.
+    #[must_use]
+    pub fn operator(&self) -> Option<SocketAddr> {
+        self.operator
     }
 
     /// What tells whether everything serves.

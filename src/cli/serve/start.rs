@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{self, Role},
     hook::HookTable,
-    ingress::{Gateway, Listener, admin_router},
+    ingress::{Gateway, Listener, admin_router, operator_router},
     reconcile::{ReceiverController, leader},
     telemetry::Metrics,
     trigger::{Presence, Sweep, Targets, journal::Journal},
@@ -189,6 +189,15 @@ impl Serving {
             let telling = trigger.tell_denied(&table);
             stop.run_until_cancelled(telling).await;
             "notices of denied targets"
+        });
+    }
+
+    pub(super) fn start_operator(&mut self, listener: Listener) {
+        let stop = self.stop_parts.clone();
+        let router = operator_router(self.trigger.clone(), listener.address(), stop.clone());
+        self.parts.spawn(async move {
+            listener.serve(router, stop).await;
+            "operator's listener"
         });
     }
 

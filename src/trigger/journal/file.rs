@@ -13,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 use redb::{
     Builder, Database, Durability, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _,
-    StorageError, TableDefinition, WriteTransaction, backends::FileBackend,
+    StorageError, TableDefinition, TableError, WriteTransaction, backends::FileBackend,
 };
 use uuid::Uuid;
 
@@ -30,6 +30,8 @@ const CACHE: usize = 2 << 20;
 const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
 const MARKS: TableDefinition<'static, &str, &str> = TableDefinition::new("marks");
 const IDS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("ids");
+/// Files of format 1 may be without this one.
+const HISTORY: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("history");
 const FORMAT_KEY: &str = "format";
 const REPLICA_KEY: &str = "replica";
 const GAVE_UP: &str = "the database library gave up within the write";
@@ -43,6 +45,8 @@ pub(super) struct Contents {
     pub(super) marks: HashMap<Target, Mark>,
     /// The ids seen lately.
     pub(super) ids: Ids,
+    /// The rows of the history.
+    pub(super) history: Vec<(u64, Vec<u8>)>,
 }
 
 /// An open file.
@@ -100,8 +104,9 @@ impl JournalFile {
         &self,
         marks: &[(Target, Option<Mark>)],
         ids: &IdRows,
+        history: &[(u64, Option<Vec<u8>>)],
     ) -> Result<(), NotDurable> {
-        let written = catch_unwind(AssertUnwindSafe(|| self.try_write(marks, ids)));
+        let written = catch_unwind(AssertUnwindSafe(|| self.try_write(marks, ids, history)));
         match written {
             Ok(Ok(())) => Ok(()),
             Ok(Err(redb::Error::Io(source))) => Err(NotDurable::of_file(&self.path, &source)),
@@ -115,21 +120,30 @@ impl JournalFile {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(self.database)));
     }
 
-    fn try_write(&self, marks: &[(Target, Option<Mark>)], ids: &IdRows) -> Result<(), redb::Error> {
+    fn try_write(
+        &self,
+        marks: &[(Target, Option<Mark>)],
+        ids: &IdRows,
+        history: &[(u64, Option<Vec<u8>>)],
+    ) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         if !marks.is_empty() {
             put_marks(&transaction, marks)?;
         }
-        {
-            let mut table = transaction.open_table(IDS)?;
-            for (number, row) in &ids.put {
-                table.insert(number, row.as_slice())?;
-            }
-            for number in &ids.remove {
-                table.remove(number)?;
-            }
-        }
+        let put = ids
+            .put
+            .iter()
+            .map(|(number, row)| (*number, Some(row.as_slice())));
+        put_rows(
+            &transaction,
+            IDS,
+            put.chain(ids.remove.iter().map(|number| (*number, None))),
+        )?;
+        let history = history
+            .iter()
+            .map(|(number, row)| (*number, row.as_deref()));
+        put_rows(&transaction, HISTORY, history)?;
         Ok(transaction.commit()?)
     }
 
@@ -164,6 +178,7 @@ impl JournalFile {
             replica,
             marks: HashMap::new(),
             ids: Ids::default(),
+            history: Vec::new(),
         };
         Ok((Self { database, path }, contents))
     }
@@ -207,17 +222,26 @@ fn contents(database: &Database) -> Result<Contents, Unusable> {
         let (target, mark) = read.map_err(|error| Unusable::Damaged(error.to_string()))?;
         marks.insert(target, mark);
     }
-    let mut ids = Vec::new();
-    for row in transaction.open_table(IDS)?.iter()? {
-        let (number, row) = row?;
-        ids.push((number.value(), row.value().to_owned()));
-    }
+    let ids = Ids::load(rows(&transaction.open_table(IDS)?)?);
+    let history = match transaction.open_table(HISTORY) {
+        Err(TableError::TableDoesNotExist(_)) => Vec::new(),
+        table => rows(&table?)?,
+    };
     Ok(Contents {
         replica: replica.map_err(|error| Unusable::Damaged(error.to_string()))?,
         marks,
-        ids: Ids::load(ids)
-            .ok_or_else(|| Unusable::Damaged("its ids cannot be read".to_owned()))?,
+        ids: ids.ok_or_else(|| Unusable::Damaged("its ids cannot be read".to_owned()))?,
+        history,
     })
+}
+
+fn rows(table: &ReadOnlyTable<u64, &'static [u8]>) -> Result<Vec<(u64, Vec<u8>)>, Unusable> {
+    let mut rows = Vec::new();
+    for row in table.iter()? {
+        let (number, row) = row?;
+        rows.push((number.value(), row.value().to_owned()));
+    }
+    Ok(rows)
 }
 
 fn word(meta: &ReadOnlyTable<&str, &str>, key: &str) -> Result<String, Unusable> {
@@ -255,6 +279,25 @@ fn builder() -> Builder {
         .set_cache_size(CACHE)
         .set_check_integrity_on_open(true);
     builder
+}
+
+fn put_rows<'r>(
+    transaction: &WriteTransaction,
+    table: TableDefinition<'static, u64, &'static [u8]>,
+    rows: impl Iterator<Item = (u64, Option<&'r [u8]>)>,
+) -> Result<(), redb::Error> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(table)?;
+    for (number, row) in rows {
+        match row {
+            Some(row) => table.insert(number, row)?,
+            None => table.remove(number)?,
+        };
+    }
+    Ok(())
 }
 
 fn initialise(file: File, replica: Uuid) -> Result<Database, redb::Error> {

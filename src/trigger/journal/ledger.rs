@@ -19,6 +19,9 @@ use crate::hook::{ReceiverRef, Target};
 /// How long a change that nobody waits for may stay in memory.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
+/// Rows of the history by number; nothing for one that goes.
+pub(crate) type HistoryRows = Vec<(u64, Option<Vec<u8>>)>;
+
 /// What is on disk, and what will be; `W` is somebody who waits.
 #[derive(Debug)]
 pub(super) struct Ledger<W> {
@@ -28,6 +31,8 @@ pub(super) struct Ledger<W> {
     /// Who waits for everything so far.
     flushes: Vec<W>,
     ids: Ids,
+    /// Rows of the history that are to be written.
+    history: HistoryRows,
     /// Since when a change waits that nobody waits for.
     delayed_since: Option<Instant>,
     waiting: usize,
@@ -60,6 +65,8 @@ pub(super) struct Batch<W> {
     pub(super) marks: Vec<(Target, Option<Mark>)>,
     /// Rows of ids to put and to remove.
     pub(super) ids: IdRows,
+    /// Rows of the history to put and to remove, in this order.
+    pub(super) history: HistoryRows,
     /// Whom to tell how it went.
     pub(super) waiters: Vec<W>,
     clears: Vec<(Target, Timestamp)>,
@@ -73,6 +80,7 @@ impl<W> Ledger<W> {
             changes: HashMap::new(),
             flushes: Vec::new(),
             ids,
+            history: Vec::new(),
             delayed_since: None,
             waiting: 0,
         }
@@ -130,6 +138,12 @@ impl<W> Ledger<W> {
         is_known
     }
 
+    /// Gathers rows of the history.
+    pub(super) fn keep(&mut self, rows: HistoryRows, waiter: W) {
+        self.history.extend(rows);
+        self.flush(waiter);
+    }
+
     /// Gathers somebody who waits for all that has been gathered or taken so far.
     pub(super) fn flush(&mut self, waiter: W) {
         self.flushes.push(waiter);
@@ -152,6 +166,7 @@ impl<W> Ledger<W> {
         let mut batch = Batch {
             marks: Vec::with_capacity(self.changes.len()),
             ids: self.ids.take(now),
+            history: std::mem::take(&mut self.history),
             waiters: std::mem::take(&mut self.flushes),
             clears: Vec::new(),
         };
@@ -223,7 +238,7 @@ impl<W> Ledger<W> {
 impl<W> Batch<W> {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.ids == IdRows::default()
+        self.marks.is_empty() && self.ids == IdRows::default() && self.history.is_empty()
     }
 }
 

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+pub(super) use self::ledger::HistoryRows;
 pub use self::{
     entry::{Entry, Unreadable},
     error::{NotDurable, OpenError},
@@ -65,6 +66,8 @@ pub struct Opened {
     pub journal: Journal,
     /// What was pending when it was last written.
     pub marks: Vec<(Target, Mark)>,
+    /// The rows of the history, by number.
+    pub history: Vec<(u64, Vec<u8>)>,
     /// Where it came from.
     pub origin: Origin,
     /// Whether it was made anew, now or before, and no sweep has ended since; see [`Journal::swept`].
@@ -102,6 +105,7 @@ impl Journal {
         Ok(Opened {
             journal,
             marks,
+            history: contents.history,
             origin,
             owes_sweep,
         })
@@ -118,6 +122,7 @@ impl Journal {
         Opened {
             journal,
             marks: Vec::new(),
+            history: Vec::new(),
             origin: Origin::New,
             owes_sweep: false,
         }
@@ -182,6 +187,18 @@ impl Journal {
                 .unwrap_or_default(),
             Kept::Off(ids) => recognise(ids, receiver, delivery),
         }
+    }
+
+    /// Puts rows of the history into the next transaction, and removes those without content; resolves when it is on disk.
+    ///
+    /// Rows that could not be written are not tried again.
+    pub(super) async fn keep(&self, rows: HistoryRows) -> Result<(), NotDurable> {
+        let Kept::OnDisk(writer) = &self.kept else {
+            return Err(NotDurable::Off);
+        };
+        let (waiter, told) = oneshot::channel();
+        writer.gather(|ledger| ledger.keep(rows, waiter))?;
+        told.await.unwrap_or(Err(NotDurable::Closed))
     }
 
     /// Writes all that rides along with the next transaction now; for shutdown.

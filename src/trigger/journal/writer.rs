@@ -199,7 +199,7 @@ impl Storage {
             return Ok(());
         }
         self.make_ready(shared)?;
-        self.try_write(&batch.marks, &batch.ids)
+        self.try_write(&batch.marks, &batch.ids, &batch.history)
     }
 
     /// Opens the file again after a failure, and makes it hold what was acknowledged, no less and no more.
@@ -219,7 +219,7 @@ impl Storage {
             .differences(&contents.marks, &contents.ids);
         self.file = Ok(file);
         if !amends.is_empty() {
-            self.try_write(&amends, &IdRows::default())?;
+            self.try_write(&amends, &IdRows::default(), &[])?;
         }
         tracing::info!("the journal can be written again");
         Ok(())
@@ -229,11 +229,13 @@ impl Storage {
         &mut self,
         marks: &[(Target, Option<Mark>)],
         ids: &IdRows,
+        history: &[(u64, Option<Vec<u8>>)],
     ) -> Result<(), NotDurable> {
         let Ok(file) = &self.file else {
             return Err(NotDurable::Closed);
         };
-        file.write(marks, ids).map_err(|error| self.fail(error))
+        file.write(marks, ids, history)
+            .map_err(|error| self.fail(error))
     }
 
     /// After an error, the database library does nothing more with what it has open.

@@ -165,6 +165,7 @@ impl Dev {
             .arg(data)
             .args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
+            .args(["--operator-listen", "127.0.0.1:0"])
             .current_dir(folder)
             .stdout(Stdio::piped())
             .spawn()?;

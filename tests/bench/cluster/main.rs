@@ -1,4 +1,4 @@
-//! Measures the embedded control plane and the binary around it: `cargo bench --bench cluster`.
+//! Measures the embedded control plane, the binary around it, and the journal: `cargo bench --bench cluster`.
 //!
 //! It prints figures and judges none; memory and CPU time are read from `/proc`, so only on Linux.
 
@@ -6,6 +6,7 @@ mod binary;
 mod crowd;
 #[path = "../support/figures.rs"]
 mod figures;
+mod journal;
 mod operations;
 mod plane;
 #[path = "../support/process.rs"]
@@ -38,16 +39,19 @@ enum Part {
     Demo,
     /// `hookgate dev` with many Receivers
     Dev,
+    /// Marks that wait for the disk together
+    Journal,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Start,
         Self::Watchers,
         Self::Operations,
         Self::Crowd,
         Self::Demo,
         Self::Dev,
+        Self::Journal,
     ];
 }
 
@@ -119,5 +123,6 @@ async fn measure(part: Part) -> anyhow::Result<()> {
         Part::Crowd => crowd::measure(out).await,
         Part::Demo => binary::demo(out),
         Part::Dev => binary::dev(out).await,
+        Part::Journal => journal::measure(out).await,
     }
 }

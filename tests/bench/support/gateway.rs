@@ -44,6 +44,7 @@ impl Gateway {
             .args(["run", "--listen", &address.to_string()])
             .args(["--health-addr", &admin.to_string()])
             .args(["--metrics-addr", &admin.to_string()])
+            .args(["--operator-addr", "127.0.0.1:0"])
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .args(arguments)

@@ -117,6 +117,7 @@ impl Dev {
             .arg(data_dir)
             .args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
+            .args(["--operator-listen", "127.0.0.1:0"])
             .args(more)
             .current_dir(data_dir.parent().expect("a folder"))
             .stdout(Stdio::piped())

@@ -306,6 +306,20 @@ impl Gateway {
         request.send(&serving.admin()[0].to_string()).await
     }
 
+    /// What the operator's listener answers, such as `/deliveries`.
+    pub(crate) async fn operator(&self, method: http::Method, path: &str) -> Answer {
+        let mut request = Delivery::post(path, "{}").with("content-type", "application/json");
+        request.method = method;
+        self.ask_operator(request).await
+    }
+
+    /// What the operator's listener answers to a request.
+    pub(crate) async fn ask_operator(&self, request: Delivery) -> Answer {
+        let serving = self.serving.as_ref().expect("the gateway runs");
+        let address = serving.operator().expect("an operator's listener");
+        request.send(&address.to_string()).await
+    }
+
     fn receivers(&self) -> Api<Receiver> {
         Api::namespaced(self.client().clone(), &self.namespace)
     }
@@ -337,6 +351,7 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         status_writes: StatusWrites::On,
         gateway: ListenAddr::loopback(0),
         admin: vec![ListenAddr::loopback(0)],
+        operator: ListenAddr::loopback(0),
         scope: Scope::Namespace(namespace.to_owned()),
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
         secret_watch: SecretWatch::Matching("reconcile.fluxcd.io/watch=Enabled".to_owned()),

@@ -72,6 +72,7 @@ fn config(namespace: &str, role: Role, journal: &TempDir) -> config::Serving {
         status_writes: StatusWrites::On,
         gateway: ListenAddr::loopback(0),
         admin: vec![ListenAddr::loopback(0)],
+        operator: ListenAddr::loopback(0),
         scope: Scope::Namespace(namespace.to_owned()),
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
         secret_watch: SecretWatch::Matching("reconcile.fluxcd.io/watch=Enabled".to_owned()),

@@ -1,0 +1,69 @@
+//! Which headers of a delivery may be shown to the operator: those on a list, and no others.
+//!
+//! Pure. A header that nobody has thought of may be a credential.
+
+use http::HeaderMap;
+
+/// Who sent it, what it is, and where it was set up; none of them proves anything.
+const HARMLESS: [&str; 17] = [
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "user-agent",
+    "x-event-key",
+    "x-event-time",
+    "x-forgejo-event",
+    "x-gitea-event",
+    "x-gitea-event-type",
+    "x-github-enterprise-version",
+    "x-github-event",
+    "x-github-hook-id",
+    "x-github-hook-installation-target-type",
+    "x-gitlab-event",
+    "x-gitlab-instance",
+    "x-gogs-event",
+    "x-quay-event",
+];
+
+/// The harmless headers of a request, in the order of their names.
+pub(super) fn harmless(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = HARMLESS.iter().filter_map(|name| {
+        let value = headers.get(*name)?.to_str().ok()?;
+        Some(((*name).to_owned(), value.to_owned()))
+    });
+    shown.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::hook::Sender;
+
+    #[test]
+    fn no_credential_of_any_sender_is_shown() {
+        let token = crate::hook::Token::new(b"a secret".to_vec()).unwrap();
+        let mut headers = HeaderMap::new();
+        let mut secrets = vec![
+            "cookie",
+            "authorization",
+            "x-hub-signature",
+            "host",
+            "x-forwarded-for",
+        ];
+        let credentials = Sender::ALL
+            .into_iter()
+            .filter_map(|sender| sender.sign(&token, b""));
+        secrets.extend(credentials.map(|credential| credential.header));
+        for name in secrets {
+            headers.insert(name, HeaderValue::from_static("a secret"));
+        }
+        headers.insert("user-agent", HeaderValue::from_static("GitHub-Hookshot"));
+        let shown = harmless(&headers);
+        assert_eq!(
+            shown,
+            [("user-agent".to_owned(), "GitHub-Hookshot".to_owned())]
+        );
+    }
+}
