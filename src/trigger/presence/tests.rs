@@ -2,7 +2,10 @@
 //!
 //! Whose time is over is judged by `roll`, and tested there in bulk.
 
-use kube::runtime::wait::await_condition;
+use kube::{
+    api::{Patch, PatchParams},
+    runtime::wait::await_condition,
+};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -135,5 +138,19 @@ async fn who_leaves_something_undone_leaves_the_lease() {
         replica.presence.renew().await.unwrap();
         replica.presence.leave(is_done).await;
         assert_eq!(names(&client).await.len(), left);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_promises_nothing_gets_as_much_time_as_the_own() {
+    let client = cluster().await;
+    let (mut other, mut here) = (Replica::new(&client), Replica::new(&client));
+    other.presence.renew().await.unwrap();
+    let patch = Patch::Merge(json!({"spec": {"leaseDurationSeconds": null}}));
+    let (leases, name) = (leases(&client), other.presence.name.clone());
+    let patched = leases.patch(&name, &PatchParams::default(), &patch).await;
+    patched.unwrap();
+    for _ in 0..2 {
+        assert!(here.presence.renew().await.unwrap().is_empty());
     }
 }
