@@ -2,19 +2,24 @@
 //!
 //! A property panics when it does not hold; it says nothing of how inputs are found.
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use bytes::Bytes;
 use hookgate::{
     api::{denied::DeniedTargets, duration::Duration, receiver::Receiver},
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
-    hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Sender, Token},
+    hook::{
+        Authentic, Credential, CrossNamespaceRefs, Draft, Hook, HookPath, Policy, Secrets, Sender,
+        Token, Unauthentic, Unsignable,
+    },
     ingress::Query,
     trigger::{history::Delivery, journal::Entry},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
@@ -23,9 +28,11 @@ const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
 };
 const YAML: &str = "application/yaml";
-const TOKEN: &[u8] = b"a token that no input contains by chance";
+/// A token that no input contains by chance; it is base64, as some senders ask.
+const TOKEN: &[u8] = b"whsec_YSB0b2tlbiB0aGF0IG5vIGlucHV0IGNvbnRhaW5z";
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Nobody is authentic without the credential: whatever the header and the body say, only the one that the token makes does.
+/// Nobody is authentic without the credential: whatever a header and the body say, only what the token makes of them does.
 ///
 /// The input is a header value, a newline, and a body.
 pub fn delivery(input: &[u8]) {
@@ -33,29 +40,87 @@ pub fn delivery(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(value) else {
         return;
     };
-    for sender in Sender::ALL {
-        let Some(expected) = sender.sign(&token(), body) else {
-            continue;
+    for hook in hooks() {
+        let (sender, signed) = (hook.sender(), signed(hook.sender(), body));
+        let spoil = |header: &HeaderName| {
+            let mut headers = signed.clone();
+            headers.insert(header, value.clone());
+            headers
         };
-        for header in [expected.header, "x-hub-signature"] {
-            let authentic = is_authentic(&hook(sender), header, &value, body);
-            let is_expected = value
-                .as_bytes()
-                .eq_ignore_ascii_case(expected.value.as_bytes());
+        let legacy =
+            HeaderMap::from_iter([(HeaderName::from_static("x-hub-signature"), value.clone())]);
+        for headers in signed.keys().map(spoil).chain([legacy]) {
+            let is_right = |right: &HeaderValue| {
+                let right = right.as_bytes();
+                right.eq_ignore_ascii_case(value.as_bytes())
+            };
             assert!(
-                !authentic || is_expected,
+                signed.is_empty()
+                    || signed.values().any(is_right)
+                    || authenticate(hook, &headers, body).is_err(),
                 "{}: authentic without the token",
                 sender.as_str()
             );
         }
-        let honest =
-            HeaderValue::from_str(&expected.value).expect("a credential is a header value");
-        assert!(
-            is_authentic(&hook(sender), expected.header, &honest, body),
-            "{}: refused",
-            sender.as_str()
-        );
+        let honest = authenticate(hook, &signed, body);
+        assert!(honest.is_ok(), "{}: refused: {honest:?}", sender.as_str());
     }
+}
+
+/// A body that a sender's decoder understands begins with JSON, and what follows it does not matter or is refused.
+pub fn interpret(body: &[u8]) {
+    for hook in hooks().iter().filter(|hook| hook.interprets_body()) {
+        let headers = signed(hook.sender(), body);
+        let authentic = authenticate(hook, &headers, body).expect("the sender signed it");
+        if hook.interpret(&authentic, &headers, Some(body)).is_ok() {
+            let text = String::from_utf8_lossy(body);
+            let mut values = serde_json::Deserializer::from_str(&text).into_iter::<IgnoredAny>();
+            assert!(
+                values.next().is_some_and(|value| value.is_ok()),
+                "{}: not JSON",
+                hook.sender().as_str()
+            );
+        }
+    }
+}
+
+/// A form is signed like the JSON in it, if it is the one way to write that JSON, and not at all otherwise.
+pub fn form(body: &[u8]) {
+    const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, FORM)]);
+    let hook = hook(Sender::Gitea);
+    let Ok(credential) = sign(Sender::Gitea, &headers, body) else {
+        headers.extend(signed(Sender::Gitea, body));
+        assert!(authenticate(&hook, &headers, body).is_err());
+        return;
+    };
+    let text = str::from_utf8(body).expect("a form is ASCII");
+    let json = text
+        .strip_prefix("payload=")
+        .expect("one field")
+        .replace('+', " ");
+    let json = percent_decode(json.as_bytes());
+    assert_eq!(credential, signed(Sender::Gitea, &json));
+    headers.extend(credential);
+    assert!(authenticate(&hook, &headers, body).is_ok());
+}
+
+/// Decodes `%XX` as simply as can be; what the property compares with.
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let mut bytes = text.iter();
+    let mut decoded = Vec::new();
+    while let Some(byte) = bytes.next() {
+        let mut digit = || {
+            (*bytes.next().expect("a digit") as char)
+                .to_digit(16)
+                .expect("a digit")
+        };
+        decoded.push(match byte {
+            b'%' => u8::try_from(digit() * 16 + digit()).expect("a byte"),
+            byte => *byte,
+        });
+    }
+    decoded
 }
 
 /// A path that is accepted is written back as it was, and nothing else leads to the same hook.
@@ -88,12 +153,8 @@ pub fn receiver(input: &[u8]) {
     };
     match Hook::compile(&receiver, POLICY) {
         Ok(hook) => {
-            let Some(credential) = hook.sender().sign(&token(), b"") else {
-                return;
-            };
-            let value =
-                HeaderValue::from_str(&credential.value).expect("a credential is a header value");
-            assert!(!is_authentic(&hook, credential.header, &value, b""));
+            let headers = signed(hook.sender(), b"");
+            assert!(headers.is_empty() || authenticate(&hook, &headers, b"").is_err());
         }
         Err(invalid) => assert!(!invalid.problems().is_empty()),
     }
@@ -220,27 +281,67 @@ fn split(input: &[u8]) -> (&[u8], &[u8]) {
     (&input[..end], input.get(end + 1..).unwrap_or_default())
 }
 
-fn token() -> Token {
-    Token::new(TOKEN.to_vec()).expect("the token is not blank")
+fn secrets() -> Secrets {
+    let token = Token::new(TOKEN.to_vec()).expect("the token is not blank");
+    Secrets::from(token)
+}
+
+/// A hook for each sender.
+fn hooks() -> &'static [Hook] {
+    static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(|| Sender::ALL.map(hook).into());
+    &HOOKS
 }
 
 fn hook(sender: Sender) -> Hook {
+    let (type_, named) = sender.asked_by();
+    let name = named.unwrap_or(type_.as_str());
     let receiver = json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1",
         "kind": "Receiver",
-        "metadata": { "name": "hook", "namespace": "default" },
-        "spec": { "type": sender.as_str(), "secretRef": { "name": "token" }, "resources": [] },
+        "metadata": {
+            "name": "hook",
+            "namespace": "default",
+            "annotations": { "hookgate.dev/sender": name },
+        },
+        "spec": {
+            "type": type_,
+            "events": ["push"],
+            "secretRef": { "name": "token" },
+            "resources": [],
+        },
     });
     let receiver = serde_json::from_value(receiver).expect("the manifest is valid");
     Hook::compile(&receiver, POLICY)
         .expect("the Receiver is valid")
-        .with_tokens(vec![token()])
+        .with_secrets(&[secrets()])
+        .expect("the token is all that the sender needs")
 }
 
-fn is_authentic(hook: &Hook, header: &'static str, value: &HeaderValue, body: &[u8]) -> bool {
-    let headers = HeaderMap::from_iter([(HeaderName::from_static(header), value.clone())]);
-    hook.verifier(&headers).is_ok_and(|mut verifier| {
-        verifier.update(body);
-        verifier.finish().is_ok()
-    })
+/// The headers by which a sender proves a body; none when the path is its only credential.
+fn signed(sender: Sender, body: &[u8]) -> HeaderMap {
+    sign(sender, &HeaderMap::new(), body).expect("the token is all that is needed")
+}
+
+fn sign(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<HeaderMap, Unsignable> {
+    let draft = Draft {
+        delivery: "msg_1",
+        headers,
+        body,
+        now: NOW,
+    };
+    let header = |credential: Credential| {
+        let value = HeaderValue::from_str(&credential.value);
+        (
+            HeaderName::from_static(credential.header),
+            value.expect("a credential is a header value"),
+        )
+    };
+    let credentials = sender.sign(&secrets(), &draft)?;
+    Ok(credentials.into_iter().map(header).collect())
+}
+
+fn authenticate(hook: &Hook, headers: &HeaderMap, body: &[u8]) -> Result<Authentic, Unauthentic> {
+    let mut verifier = hook.verifier(headers, NOW)?;
+    verifier.update(body);
+    verifier.finish()
 }

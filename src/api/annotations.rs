@@ -1,6 +1,6 @@
-//! The annotation, label, finalizer and Secret keys shared with Flux, spelled once.
+//! The annotation, label, finalizer and Secret keys, spelled once: Flux's own, and the extensions of hookgate.
 //!
-//! What hookgate adds is under `hookgate.dev/`.
+//! Extensions are annotations under `hookgate.dev/`, so that an object valid here is valid in Flux.
 
 /// Requests a reconciliation: any new value makes the owner of the object act once.
 pub const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
@@ -19,3 +19,22 @@ pub const TOKEN_KEY: &str = "token";
 
 /// On a Receiver: the targets that the gateway may not trigger; its value is a [`super::denied::DeniedTargets`].
 pub const DENIED_TARGETS: &str = "hookgate.dev/denied-targets";
+
+/// Names the sender behind a Receiver whose type several kinds of sender share, such as `gitea` on `generic-hmac`.
+pub const SENDER: &str = "hookgate.dev/sender";
+
+/// How far the time that a delivery was signed at may be from now, in Go's notation; five minutes when absent.
+pub const REPLAY_WINDOW: &str = "hookgate.dev/replay-window";
+
+/// The annotations that change what a Receiver accepts or what is said of it; Kubernetes does not count them as a new
+/// generation.
+pub const SETTINGS: [&str; 3] = [SENDER, REPLAY_WINDOW, DENIED_TARGETS];
+
+/// The key of a receiver Secret that holds a key to sign with (`whsec_…`), once GitLab has one.
+pub const SIGNING_TOKEN_KEY: &str = "signing-token";
+
+/// The key of a receiver Secret that holds the key to check ed25519 signatures with (`whpk_…`).
+pub const PUBLIC_KEY_KEY: &str = "public-key";
+
+/// The key of a receiver Secret that holds the user name for basic authentication.
+pub const USERNAME_KEY: &str = "username";

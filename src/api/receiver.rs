@@ -131,7 +131,7 @@ pub enum ReceiverType {
 impl ReceiverType {
     /// The name, as `spec.type` spells it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Generic => "generic",
             Self::GenericHmac => "generic-hmac",

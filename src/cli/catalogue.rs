@@ -26,16 +26,29 @@ macro_rules! file {
 }
 
 /// The manifests by their path in the source tree.
-const MANIFESTS: [(&str, &[u8]); 5] = [
+const MANIFESTS: [(&str, &[u8]); 18] = [
     file!("receivers/source.yaml"),
     file!("receivers/generic/receiver.yaml"),
     file!("receivers/generic-hmac/receiver.yaml"),
     file!("receivers/github/receiver.yaml"),
     file!("receivers/gitlab/receiver.yaml"),
+    file!("receivers/gitlab-signing/receiver.yaml"),
+    file!("receivers/bitbucket/receiver.yaml"),
+    file!("receivers/harbor/receiver.yaml"),
+    file!("receivers/dockerhub/receiver.yaml"),
+    file!("receivers/quay/receiver.yaml"),
+    file!("receivers/nexus/receiver.yaml"),
+    file!("receivers/acr/receiver.yaml"),
+    file!("receivers/cdevents/receiver.yaml"),
+    file!("receivers/gitea/receiver.yaml"),
+    file!("receivers/forgejo/receiver.yaml"),
+    file!("receivers/standard-webhooks/receiver.yaml"),
+    file!("receivers/standard-webhooks-ed25519/receiver.yaml"),
+    file!("receivers/azure-devops/receiver.yaml"),
 ];
 
 /// The recorded requests by their path in the source tree.
-const RECORDINGS: [(&str, &[u8]); 8] = [
+const RECORDINGS: [(&str, &[u8]); 41] = [
     file!("receivers/generic/ping.http"),
     file!("receivers/generic/push.http"),
     file!("receivers/generic-hmac/ping.http"),
@@ -44,6 +57,39 @@ const RECORDINGS: [(&str, &[u8]); 8] = [
     file!("receivers/github/push.http"),
     file!("receivers/gitlab/push.http"),
     file!("receivers/gitlab/tag_push.http"),
+    file!("receivers/gitlab-signing/push.http"),
+    file!("receivers/gitlab-signing/tag_push.http"),
+    file!("receivers/bitbucket/cloud_push.http"),
+    file!("receivers/bitbucket/ping.http"),
+    file!("receivers/bitbucket/pr_merged.http"),
+    file!("receivers/bitbucket/push.http"),
+    file!("receivers/harbor/delete.http"),
+    file!("receivers/harbor/push.http"),
+    file!("receivers/dockerhub/push.http"),
+    file!("receivers/dockerhub/push_latest.http"),
+    file!("receivers/quay/build_success.http"),
+    file!("receivers/quay/push.http"),
+    file!("receivers/nexus/asset.http"),
+    file!("receivers/nexus/push.http"),
+    file!("receivers/acr/delete.http"),
+    file!("receivers/acr/ping.http"),
+    file!("receivers/acr/push.http"),
+    file!("receivers/cdevents/artifact_published.http"),
+    file!("receivers/cdevents/push.http"),
+    file!("receivers/cdevents/service_deployed.http"),
+    file!("receivers/gitea/create.http"),
+    file!("receivers/gitea/form_push.http"),
+    file!("receivers/gitea/push.http"),
+    file!("receivers/forgejo/create.http"),
+    file!("receivers/forgejo/form_push.http"),
+    file!("receivers/forgejo/push.http"),
+    file!("receivers/standard-webhooks/ping.http"),
+    file!("receivers/standard-webhooks/push.http"),
+    file!("receivers/standard-webhooks/rotated_push.http"),
+    file!("receivers/standard-webhooks-ed25519/ping.http"),
+    file!("receivers/standard-webhooks-ed25519/push.http"),
+    file!("receivers/azure-devops/pr_merged.http"),
+    file!("receivers/azure-devops/push.http"),
 ];
 
 /// The manifests of `folder`; without one, those of `./receivers`, or else those in the binary.

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
+use jiff::Timestamp;
+
 use super::recording::Recording;
-use crate::hook::{Sender, Token};
+use crate::hook::{Draft, Secrets, Sender};
 
 /// How long an answer is waited for; senders give up after 10 s, so this is patient.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,23 +31,29 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// The recorded request with a signature for `token` and a fresh delivery id, both as `sender` would send them.
+/// The recorded request with a signature for what is in `secrets` and a fresh delivery id, both as `sender` would send them.
 pub(super) fn signed(
     mut recording: Recording,
     sender: Sender,
-    token: Option<&Token>,
+    secrets: Option<&Secrets>,
 ) -> anyhow::Result<Recording> {
-    let headers = &mut recording.headers;
+    let delivery = uuid::Uuid::new_v4().to_string();
     if let Some(name) = sender.delivery_header() {
-        let id = uuid::Uuid::new_v4().to_string();
-        headers.insert(name, HeaderValue::try_from(id)?);
+        let id = HeaderValue::try_from(&delivery)?;
+        recording.headers.insert(name, id);
     }
-    if let Some(credential) = token.and_then(|token| sender.sign(token, &recording.body)) {
-        let name = HeaderName::from_static(credential.header);
+    let draft = Draft {
+        delivery: &delivery,
+        now: Timestamp::now(),
+        headers: &recording.headers,
+        body: &recording.body,
+    };
+    let signed = secrets.map(|secrets| sender.sign(secrets, &draft));
+    for credential in signed.transpose()?.unwrap_or_default() {
         let mut value = HeaderValue::try_from(credential.value)
             .context("the token cannot be sent in a header")?;
         value.set_sensitive(true);
-        headers.insert(name, value);
+        recording.headers.insert(credential.header, value);
     }
     Ok(recording)
 }
@@ -130,6 +138,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::hook::Token;
 
     fn recording(text: &'static str) -> Recording {
         Recording::parse(Path::new("x.http"), &Bytes::from_static(text.as_bytes())).unwrap()
@@ -137,9 +146,9 @@ mod tests {
 
     #[test]
     fn a_recording_is_signed_afresh() {
-        let token = Token::new(b"token".to_vec()).unwrap();
+        let secrets = Token::new(b"token".to_vec()).unwrap().into();
         let text = "POST /hook/x HTTP/1.1\nX-Hub-Signature-256: sha256=00\nX-GitHub-Delivery: old\n\n{\"action\":\"push\"}";
-        let signed = signed(recording(text), Sender::Github, Some(&token)).unwrap();
+        let signed = signed(recording(text), Sender::Github, Some(&secrets)).unwrap();
         assert_eq!(
             signed.headers["x-hub-signature-256"],
             "sha256=83eee066cf716dd10bc327e341a581ae657bf26d8815c9334434f470c12d3079"

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{catalogue, connect, delivery, output, recording::Recording};
 use crate::{
-    api::{annotations::TOKEN_KEY, receiver::Receiver},
+    api::receiver::Receiver,
     config,
-    hook::{Sender, Token},
+    hook::{Secrets, Sender},
 };
 
 /// Sends the request of `args`; it is an error when the answer is not 2xx.
@@ -30,8 +30,8 @@ async fn send(args: config::Send) -> anyhow::Result<()> {
     let client = connect::client(&args.cluster(dev.is_file().then_some(dev))).await?;
     let receiver = find(&client, &args, &recording).await?;
     let name = receiver_name(&receiver);
-    let sender = Sender::of(receiver.spec.type_)
-        .with_context(|| format!("the type of Receiver `{name}` is not supported yet"))?;
+    let sender =
+        Sender::of(&receiver).with_context(|| format!("cannot send to Receiver `{name}`"))?;
     let path = receiver
         .status
         .as_ref()
@@ -40,8 +40,9 @@ async fn send(args: config::Send) -> anyhow::Result<()> {
             format!("Receiver `{name}` has no path yet; see `kubectl describe receiver`")
         })?;
     let url = delivery::hook_url(&args.url, path)?;
-    let token = token(&client, &receiver).await?;
-    let answer = delivery::send(delivery::signed(recording, sender, token.as_ref())?, url).await?;
+    let secrets = secrets(&client, &receiver).await?;
+    let signed = delivery::signed(recording, sender, secrets.as_ref())?;
+    let answer = delivery::send(signed, url).await?;
     output::write(&format!("{}\n", answer.status))?;
     if !answer.body.is_empty() {
         output::write(&format!("{}\n", answer.body))?;
@@ -93,7 +94,7 @@ async fn find(
 fn only_of_type(receivers: &[Receiver], type_: &str) -> anyhow::Result<Receiver> {
     let matching: Vec<_> = receivers
         .iter()
-        .filter(|receiver| Sender::of(receiver.spec.type_).is_some_and(|s| s.as_str() == type_))
+        .filter(|receiver| Sender::of(receiver).is_ok_and(|it| Some(it) == sender_of(type_)))
         .collect();
     match matching.as_slice() {
         [receiver] => Ok((*receiver).clone()),
@@ -113,13 +114,23 @@ fn only_of_type(receivers: &[Receiver], type_: &str) -> anyhow::Result<Receiver>
     }
 }
 
+/// The sender that a folder of the catalogue is for: it is named like it, perhaps with more behind a dash.
+fn sender_of(folder: &str) -> Option<Sender> {
+    let is_for = |sender: &Sender| {
+        let variant = folder.strip_prefix(sender.as_str());
+        variant.is_some_and(|variant| variant.is_empty() || variant.starts_with('-'))
+    };
+    let senders = Sender::ALL.into_iter().filter(is_for);
+    senders.max_by_key(|sender| sender.as_str().len())
+}
+
 /// The folder that a recording is in, which the catalogue names after the type of the sender.
 fn folder(file: &Path) -> &str {
     let folder = file.parent().and_then(Path::file_name);
     folder.and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-async fn token(client: &Client, receiver: &Receiver) -> anyhow::Result<Option<Token>> {
+async fn secrets(client: &Client, receiver: &Receiver) -> anyhow::Result<Option<Secrets>> {
     let Some(reference) = &receiver.spec.secret_ref else {
         return Ok(None);
     };
@@ -127,11 +138,10 @@ async fn token(client: &Client, receiver: &Receiver) -> anyhow::Result<Option<To
     let name = format!("{namespace}/{}", reference.name);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
     let secret = secrets.get(&reference.name).await;
-    let mut secret = secret.with_context(|| format!("cannot read Secret `{name}`"))?;
-    let token = secret.data.as_mut().and_then(|data| data.remove(TOKEN_KEY));
-    let token = token.with_context(|| format!("Secret `{name}` has no key `{TOKEN_KEY}`"))?;
-    let token = Token::new(token.0).with_context(|| format!("cannot use Secret `{name}`"))?;
-    Ok(Some(token))
+    let secret = secret.with_context(|| format!("cannot read Secret `{name}`"))?;
+    let secrets = Secrets::of(secret.data.unwrap_or_default())
+        .with_context(|| format!("cannot use Secret `{name}`"))?;
+    Ok(Some(secrets))
 }
 
 fn receiver_name(receiver: &Receiver) -> String {
@@ -170,6 +180,20 @@ mod tests {
         assert!(error.ends_with("apps/a, apps/b"), "{error}");
         let error = only_of_type(&receivers, "generic").unwrap_err().to_string();
         assert!(error.contains("--receiver NAMESPACE/NAME"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_for_the_sender_that_begins_its_name() {
+        for (folder, sender) in [
+            ("github", Some(Sender::Github)),
+            ("generic", Some(Sender::Generic)),
+            ("generic-hmac", Some(Sender::GenericHmac)),
+            ("gitlab-signing", Some(Sender::Gitlab)),
+            ("githubx", None),
+            ("", None),
+        ] {
+            assert_eq!(sender_of(folder), sender, "{folder}");
+        }
     }
 
     #[test]

@@ -3,19 +3,39 @@
 //! Each method is one phase; the ingress calls them in order and does the waiting in between.
 
 use http::HeaderMap;
+use jiff::Timestamp;
 
 use super::{
     Hook,
+    fold::equal_fold,
+    malformed::Malformed,
     selection::Selection,
     unauthentic::Unauthentic,
-    verify::{Authentic, Verifier},
+    verify::{Authentic, Claim, Verifier},
 };
+
+/// The largest body that is interpreted, in bytes; the limit of Flux.
+pub const MAX_INTERPRETED_BYTES: usize = 3 * 1024 * 1024;
+
+/// The longest name of an event in a body, in bytes; headers have limits of their own.
+const MAX_EVENT_BYTES: usize = 256;
 
 /// What an authentic delivery tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The name of the event; empty when the sender names none.
     pub name: String,
+}
+
+/// Why a delivery that is proven cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Uninterpretable {
+    /// The body must be read and is too large for that.
+    #[error("the body is larger than {MAX_INTERPRETED_BYTES} bytes")]
+    TooLarge,
+    /// The body is not what the sender sends.
+    #[error("the body cannot be understood: {0}")]
+    Malformed(#[from] Malformed),
 }
 
 impl Hook {
@@ -25,9 +45,24 @@ impl Hook {
         self.sender.accepts_media_type(headers)
     }
 
+    /// Whether this is the ping that a sender cannot sign: it is answered, and that is all.
+    ///
+    /// It proves nothing, so nothing may follow from it.
+    #[must_use]
+    pub fn is_unsigned_ping(&self, headers: &HeaderMap) -> bool {
+        self.sender.is_unsigned_ping(headers)
+    }
+
     /// Finds the credential in the headers; the body must then pass through the verifier.
-    pub fn verifier(&self, headers: &HeaderMap) -> Result<Verifier, Unauthentic> {
-        self.sender.verifier(headers, &self.tokens)
+    ///
+    /// `now` is for senders that sign when they send.
+    pub fn verifier(&self, headers: &HeaderMap, now: Timestamp) -> Result<Verifier, Unauthentic> {
+        self.sender.verifier(&Claim {
+            headers,
+            keys: &self.keys,
+            now,
+            window: self.window,
+        })
     }
 
     /// The id that the sender gave the delivery, at most 128 visible ASCII characters.
@@ -36,12 +71,33 @@ impl Hook {
         self.sender.delivery_id(headers)
     }
 
-    /// Reads the event of a delivery that is proven; none of the senders so far needs the body for it.
+    /// Whether [`Hook::interpret`] needs the body; if not, it may be dropped as it goes by.
     #[must_use]
-    pub fn interpret(&self, _: &Authentic, headers: &HeaderMap) -> Event {
-        Event {
-            name: self.sender.event(headers).to_owned(),
-        }
+    pub fn interprets_body(&self) -> bool {
+        self.sender.decodes() || (self.sender.names_events_in_body() && !self.events.is_empty())
+    }
+
+    /// Reads the event of a delivery that is proven, and its body if the hook needs it.
+    ///
+    /// `body` is nothing when it is larger than [`MAX_INTERPRETED_BYTES`].
+    pub fn interpret(
+        &self,
+        _: &Authentic,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> Result<Event, Uninterpretable> {
+        let name = if self.interprets_body() {
+            let body = body.ok_or(Uninterpretable::TooLarge)?;
+            self.sender.decode(body)?;
+            let name = self.sender.event(headers, body)?;
+            if name.len() > MAX_EVENT_BYTES {
+                return Err(Malformed::new("the name of the event is too long").into());
+            }
+            name
+        } else {
+            self.sender.event_in_header(headers).to_owned()
+        };
+        Ok(Event { name })
     }
 
     /// Whether the Receiver wants the event: it lists none, the sender names none, or the name is on its list.
@@ -59,42 +115,5 @@ impl Hook {
     #[must_use]
     pub fn select(&self, _: &Event) -> &Selection {
         &self.selection
-    }
-}
-
-/// Equality under simple case folding, as `spec.events` is compared in Flux.
-fn equal_fold(left: &str, right: &str) -> bool {
-    left.chars().map(fold).eq(right.chars().map(fold))
-}
-
-fn fold(character: char) -> char {
-    let upper = single(character.to_uppercase()).unwrap_or(character);
-    single(upper.to_lowercase()).unwrap_or(upper)
-}
-
-fn single(mut characters: impl Iterator<Item = char>) -> Option<char> {
-    let first = characters.next()?;
-    characters.next().is_none().then_some(first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn event_names_are_compared_without_case() {
-        for (left, right, equal) in [
-            ("push", "Push", true),
-            ("Push Hook", "push hook", true),
-            ("\u{212a}", "k", true),
-            ("ß", "ss", false),
-            ("ÄÖ", "äö", true),
-            ("push", "pus", false),
-            ("push", "pull", false),
-            ("", "", true),
-            ("", "push", false),
-        ] {
-            assert_eq!(equal_fold(left, right), equal, "{left:?} {right:?}");
-        }
     }
 }

@@ -1,10 +1,12 @@
-//! Keyed digests over a body that arrives in pieces, and the `<algorithm>=<hex>` form senders write them in.
+//! Keyed digests over a body that arrives in pieces, and the two forms senders write them in: `<algorithm>=<hex>`, and
+//! the hexadecimal digits alone.
 //!
 //! The only HMAC of the code base; senders decide which header holds it and which algorithms they accept.
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
+use subtle::{Choice, ConstantTimeEq as _};
 
 use super::{token::Token, unauthentic::Unauthentic};
 
@@ -62,6 +64,20 @@ impl Signature {
             .ok_or(Unauthentic::MalformedSignature)?;
         let algorithm = Algorithm::from_prefix(prefix).ok_or(Unauthentic::UnknownAlgorithm)?;
         let digest = hex::decode(hex).map_err(|_| Unauthentic::MalformedSignature)?;
+        Self::of(algorithm, digest)
+    }
+
+    /// Reads the hexadecimal digits of a digest, which must be lowercase.
+    pub(super) fn parse_bare(algorithm: Algorithm, text: &[u8]) -> Result<Self, Unauthentic> {
+        if text.iter().any(u8::is_ascii_uppercase) {
+            return Err(Unauthentic::MalformedSignature);
+        }
+        let digest = hex::decode(text).map_err(|_| Unauthentic::MalformedSignature)?;
+        Self::of(algorithm, digest)
+    }
+
+    /// Takes a digest, which must be as long as the algorithm makes it.
+    pub(super) fn of(algorithm: Algorithm, digest: Vec<u8>) -> Result<Self, Unauthentic> {
         if digest.len() == algorithm.digest_bytes() {
             Ok(Self { algorithm, digest })
         } else {
@@ -70,21 +86,29 @@ impl Signature {
     }
 }
 
-/// One signature checked against every live token while the body goes by.
+/// Signatures checked against every live token while the body goes by.
 pub(super) struct SignedBody {
-    digest: Vec<u8>,
+    digests: Vec<Vec<u8>>,
     macs: Vec<KeyedDigest>,
 }
 
 impl SignedBody {
+    /// One signature, which must match one of the tokens.
     pub(super) fn new(signature: Signature, tokens: &[Token]) -> Self {
-        let macs = tokens
-            .iter()
-            .map(|token| KeyedDigest::new(signature.algorithm, token))
-            .collect();
+        Self::any_of(signature.algorithm, vec![signature.digest], tokens.iter())
+    }
+
+    /// Digests of which one must match one of the tokens.
+    pub(super) fn any_of<'t>(
+        algorithm: Algorithm,
+        digests: Vec<Vec<u8>>,
+        tokens: impl Iterator<Item = &'t Token>,
+    ) -> Self {
         Self {
-            digest: signature.digest,
-            macs,
+            digests,
+            macs: tokens
+                .map(|token| KeyedDigest::new(algorithm, token))
+                .collect(),
         }
     }
 
@@ -94,19 +118,29 @@ impl SignedBody {
         }
     }
 
-    /// Compares with every token, also after a match, so that the time does not tell which one it was.
+    /// Compares everything with every token, also after a match, so that the time does not tell which one it was.
     pub(super) fn matches(self) -> bool {
-        self.macs
-            .into_iter()
-            .fold(false, |matched, mac| mac.verify(&self.digest) | matched)
+        let mut matched = Choice::from(0);
+        for digest in self.macs.into_iter().map(KeyedDigest::finish) {
+            for candidate in &self.digests {
+                matched |= digest.ct_eq(candidate);
+            }
+        }
+        matched.into()
     }
 }
 
 /// Signs `body` and writes the signature as `<algorithm>=<hex>`, for senders of our own.
 pub(super) fn sign(algorithm: Algorithm, token: &Token, body: &[u8]) -> String {
+    let digest = hex::encode(digest(algorithm, token, body));
+    format!("{}={digest}", algorithm.prefix())
+}
+
+/// The digest of `body` under `token`, for senders of our own.
+pub(super) fn digest(algorithm: Algorithm, token: &Token, body: &[u8]) -> Vec<u8> {
     let mut mac = KeyedDigest::new(algorithm, token);
     mac.update(body);
-    format!("{}={}", algorithm.prefix(), hex::encode(mac.finish()))
+    mac.finish()
 }
 
 enum KeyedDigest {
@@ -129,14 +163,6 @@ impl KeyedDigest {
             Self::Sha1(mac) => mac.update(chunk),
             Self::Sha256(mac) => mac.update(chunk),
             Self::Sha512(mac) => mac.update(chunk),
-        }
-    }
-
-    fn verify(self, digest: &[u8]) -> bool {
-        match self {
-            Self::Sha1(mac) => mac.verify_slice(digest).is_ok(),
-            Self::Sha256(mac) => mac.verify_slice(digest).is_ok(),
-            Self::Sha512(mac) => mac.verify_slice(digest).is_ok(),
         }
     }
 
@@ -228,6 +254,31 @@ mod tests {
                 signed.matches()
             });
             assert_eq!(verified, same_digit, "bit {position} of the signature");
+        }
+    }
+
+    #[test]
+    fn bare_digits_are_lowercase_and_as_many_as_the_algorithm_makes() {
+        let hex = SHA1.split_once('=').unwrap().1;
+        let parse = |text: &str| Signature::parse_bare(Algorithm::Sha1, text.as_bytes());
+        let mut signed = SignedBody::new(parse(hex).unwrap(), &[token("token")]);
+        signed.update(BODY);
+        assert!(signed.matches());
+        for other in [
+            "",
+            SHA1,
+            &hex.to_uppercase(),
+            &hex[1..],
+            &format!("{hex}00"),
+            &format!("{hex},{hex}"),
+            &format!(" {hex}"),
+            "ää",
+        ] {
+            assert_eq!(
+                parse(other).err(),
+                Some(Unauthentic::MalformedSignature),
+                "{other:?}"
+            );
         }
     }
 

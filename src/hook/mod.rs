@@ -4,9 +4,16 @@
 
 mod compile;
 mod delivery;
+mod fold;
+mod form;
+mod json;
+mod keys;
 mod mac;
+mod malformed;
 mod path;
+mod problem;
 mod receiver_ref;
+mod secrets;
 mod selection;
 mod sender;
 mod table;
@@ -14,17 +21,25 @@ mod targets;
 mod token;
 mod unauthentic;
 mod verify;
+mod webhook;
 
-pub use compile::{CrossNamespaceRefs, InvalidReceiver, Policy, Problem};
-pub use delivery::Event;
+pub use compile::{CrossNamespaceRefs, Policy};
+pub use delivery::{Event, MAX_INTERPRETED_BYTES, Uninterpretable};
+pub use malformed::Malformed;
 pub use path::HookPath;
+pub use problem::{InvalidReceiver, Problem};
 pub use receiver_ref::ReceiverRef;
+pub use secrets::{InvalidSecret, Secrets};
 pub use selection::{Refusal, Selection, Selector, Target, TargetKind};
-pub use sender::{Credential, Sender};
+pub use sender::{Credential, Draft, Sender, Unsignable};
 pub use table::{Closed, Entry, HookTable, Listing};
 pub use token::{BlankToken, Token};
 pub use unauthentic::Unauthentic;
 pub use verify::{Authentic, Verifier};
+
+use std::time::Duration;
+
+use keys::Keys;
 
 /// A Receiver made ready for deliveries; compiled once, used for every delivery.
 #[derive(Clone, Debug)]
@@ -32,7 +47,8 @@ pub struct Hook {
     receiver: ReceiverRef,
     sender: Sender,
     secret: Option<String>,
-    tokens: Vec<Token>,
+    keys: Keys,
+    window: Duration,
     events: Vec<String>,
     selection: Selection,
 }
@@ -62,16 +78,19 @@ impl Hook {
         &self.selection
     }
 
-    /// Whether `token` is one of the live tokens.
-    #[must_use]
-    pub fn has_token(&self, token: &Token) -> bool {
-        self.tokens.contains(token)
+    /// The same hook with these live secrets and no others; each must hold what the sender needs.
+    pub fn with_secrets(self, live: &[Secrets]) -> Result<Self, InvalidSecret> {
+        let mut keys = Keys::default();
+        for secrets in live {
+            keys.join(self.sender.keys(secrets)?);
+        }
+        Ok(Self { keys, ..self })
     }
 
-    /// The same hook with these live tokens and no others.
+    /// Whether deliveries are checked against the same keys as those of `other`.
     #[must_use]
-    pub fn with_tokens(self, tokens: Vec<Token>) -> Self {
-        Self { tokens, ..self }
+    pub fn has_keys_of(&self, other: &Self) -> bool {
+        self.keys == other.keys
     }
 
     /// The path that deliveries arrive at while `token` is the one in the Secret.

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// A shared secret that is neither empty nor blank.
+/// A shared secret; the token of a Receiver is neither empty nor blank.
 #[derive(Clone)]
 pub struct Token(Zeroizing<Vec<u8>>);
 
@@ -34,6 +34,11 @@ impl Token {
         Sha256::digest(&*self.0)
             .ct_eq(&Sha256::digest(candidate))
             .into()
+    }
+
+    /// Takes the bytes of a key other than the token, which its sender has yet to judge.
+    pub(super) fn unjudged(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {

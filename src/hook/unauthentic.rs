@@ -11,12 +11,24 @@ pub enum Unauthentic {
     /// The header that holds the credential is there more than once.
     #[error("the credential is given more than once")]
     RepeatedCredential,
-    /// The signature is not `<algorithm>=<hex>` of the right length.
+    /// The signature is not written the way the sender writes it, or not of the right length.
     #[error("the signature is malformed")]
     MalformedSignature,
-    /// The algorithm is not one of `sha1`, `sha256`, `sha512`.
+    /// The algorithm is not one that the sender uses.
     #[error("the signature has an unknown algorithm")]
     UnknownAlgorithm,
+    /// The id or the time that the signature covers is not written as it should be.
+    #[error("the signed id or time is malformed")]
+    MalformedEnvelope,
+    /// The time that the signature covers is too far from now.
+    #[error("the delivery was not signed within the replay window")]
+    OutsideWindow,
+    /// The body is not one form field called `payload`, so there is nothing that could be signed.
+    #[error("the body is not a form with one field `payload`")]
+    MalformedForm,
+    /// The body must be kept until its signature is checked, and is too large for that.
+    #[error("the body is too large for its kind of signature")]
+    TooLargeToCheck,
     /// The signature is not that of the body under any live token.
     #[error("the signature does not match the body")]
     WrongSignature,

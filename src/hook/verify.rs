@@ -1,13 +1,18 @@
-//! From the bytes of a delivery to the proof that its sender knows the shared token.
+//! From the bytes of a delivery to the proof that its sender knows the shared secret.
 //!
 //! Nothing here looks inside a body: it only goes by.
 
+use std::time::Duration;
+
 use http::HeaderMap;
+use jiff::Timestamp;
 
 use super::{
-    mac::{Signature, SignedBody},
-    token::Token,
+    form::FormPayload,
+    keys::Keys,
+    mac::{Algorithm, Signature, SignedBody},
     unauthentic::Unauthentic,
+    webhook::SignedMessage,
 };
 
 /// A delivery whose sender is proven; only [`Verifier::finish`] makes one.
@@ -20,6 +25,8 @@ pub struct Verifier(Proof);
 enum Proof {
     Path,
     Signature(SignedBody),
+    Form(SignedBody, FormPayload),
+    Message(SignedMessage),
     Token { matched: bool },
 }
 
@@ -30,32 +37,57 @@ impl Verifier {
     }
 
     /// The sender signed the body and wrote `<algorithm>=<hex>` in `header`.
-    pub(super) fn signature(
-        headers: &HeaderMap,
+    pub(super) fn signature(claim: &Claim<'_>, header: &'static str) -> Result<Self, Unauthentic> {
+        let signature = Signature::parse(claim.credential(header)?)?;
+        Ok(Self::signed(claim, signature))
+    }
+
+    /// The sender signed the body and wrote the lowercase hexadecimal digits in `header`.
+    pub(super) fn bare_signature(
+        claim: &Claim<'_>,
         header: &'static str,
-        tokens: &[Token],
+        algorithm: Algorithm,
     ) -> Result<Self, Unauthentic> {
-        let signature = Signature::parse(credential(headers, header)?)?;
-        Ok(Self(Proof::Signature(SignedBody::new(signature, tokens))))
+        let signature = Signature::parse_bare(algorithm, claim.credential(header)?)?;
+        Ok(Self::signed(claim, signature))
+    }
+
+    /// The same, but what is signed is the payload of a form.
+    pub(super) fn bare_form_signature(
+        claim: &Claim<'_>,
+        header: &'static str,
+        algorithm: Algorithm,
+    ) -> Result<Self, Unauthentic> {
+        let signature = Signature::parse_bare(algorithm, claim.credential(header)?)?;
+        let signed = SignedBody::new(signature, &claim.keys.tokens);
+        Ok(Self(Proof::Form(signed, FormPayload::new())))
+    }
+
+    /// The sender signed id, time and body, as in Standard Webhooks.
+    pub(super) fn message(claim: &Claim<'_>) -> Result<Self, Unauthentic> {
+        Ok(Self(Proof::Message(SignedMessage::of(claim)?)))
+    }
+
+    fn signed(claim: &Claim<'_>, signature: Signature) -> Self {
+        let signed = SignedBody::new(signature, &claim.keys.tokens);
+        Self(Proof::Signature(signed))
     }
 
     /// The sender wrote the token itself in `header`.
-    pub(super) fn token(
-        headers: &HeaderMap,
-        header: &'static str,
-        tokens: &[Token],
-    ) -> Result<Self, Unauthentic> {
-        let candidate = credential(headers, header)?;
-        let matched = tokens
-            .iter()
-            .fold(false, |matched, token| token.matches(candidate) | matched);
+    pub(super) fn token(claim: &Claim<'_>, header: &'static str) -> Result<Self, Unauthentic> {
+        let candidate = claim.credential(header)?;
+        let tokens = claim.keys.tokens.iter();
+        let matched = tokens.fold(false, |matched, token| token.matches(candidate) | matched);
         Ok(Self(Proof::Token { matched }))
     }
 
     /// Takes in the next piece of the body.
     pub fn update(&mut self, chunk: &[u8]) {
-        if let Proof::Signature(signed) = &mut self.0 {
-            signed.update(chunk);
+        match &mut self.0 {
+            Proof::Signature(signed) => signed.update(chunk),
+            Proof::Form(signed, payload) => signed.update(&payload.decode(chunk)),
+            Proof::Message(message) => message.update(chunk),
+            Proof::Path | Proof::Token { .. } => {}
         }
     }
 
@@ -63,7 +95,13 @@ impl Verifier {
     pub fn finish(self) -> Result<Authentic, Unauthentic> {
         let (proven, otherwise) = match self.0 {
             Proof::Path => return Ok(Authentic(())),
-            Proof::Signature(signed) => (signed.matches(), Unauthentic::WrongSignature),
+            Proof::Form(_, payload) if !payload.is_whole() => {
+                return Err(Unauthentic::MalformedForm);
+            }
+            Proof::Signature(signed) | Proof::Form(signed, _) => {
+                (signed.matches(), Unauthentic::WrongSignature)
+            }
+            Proof::Message(message) => return message.finish().map(|()| Authentic(())),
             Proof::Token { matched } => (matched, Unauthentic::WrongToken),
         };
         if proven {
@@ -74,16 +112,27 @@ impl Verifier {
     }
 }
 
-/// The one value of a header that must be there exactly once and not be empty.
-fn credential<'h>(headers: &'h HeaderMap, header: &'static str) -> Result<&'h [u8], Unauthentic> {
-    let mut values = headers.get_all(header).iter();
-    let value = values.next().ok_or(Unauthentic::MissingCredential)?;
-    if values.next().is_some() {
-        return Err(Unauthentic::RepeatedCredential);
-    }
-    if value.is_empty() {
-        Err(Unauthentic::MissingCredential)
-    } else {
-        Ok(value.as_bytes())
+/// What a sender says in the head of a request, and what it is checked against.
+pub(super) struct Claim<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) keys: &'a Keys,
+    pub(super) now: Timestamp,
+    /// How far a signed time may be from now.
+    pub(super) window: Duration,
+}
+
+impl<'a> Claim<'a> {
+    /// The one value of a header that must be there exactly once and not be empty.
+    pub(super) fn credential(&self, header: &'static str) -> Result<&'a [u8], Unauthentic> {
+        let mut values = self.headers.get_all(header).iter();
+        let value = values.next().ok_or(Unauthentic::MissingCredential)?;
+        if values.next().is_some() {
+            return Err(Unauthentic::RepeatedCredential);
+        }
+        if value.is_empty() {
+            Err(Unauthentic::MissingCredential)
+        } else {
+            Ok(value.as_bytes())
+        }
     }
 }

@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
 
 use super::outcome::{Outcome, Rejection};
+use crate::hook::Uninterpretable;
 
 /// When a sender is told to come back to a Receiver that is suspended or not ready.
 const CLOSED_RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -23,21 +24,28 @@ struct Told<'a> {
     delivery: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     refused: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 /// Answers a sender that is proven.
 pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
     let (retry_after, refused) = match outcome {
-        Outcome::Triggered | Outcome::NotWanted => (None, &[][..]),
+        Outcome::Triggered | Outcome::NotWanted | Outcome::NotUnderstood(_) => (None, &[][..]),
         Outcome::PartlyTriggered { refused }
         | Outcome::Pending { refused }
         | Outcome::NothingAccepted { refused } => (None, &refused[..]),
         Outcome::Unfinished { retry_after } => (Some(*retry_after), &[][..]),
     };
+    let problem = match outcome {
+        Outcome::NotUnderstood(problem) => Some(problem.to_string()),
+        _ => None,
+    };
     let told = Told {
         outcome: outcome.as_str(),
         delivery,
         refused,
+        problem,
     };
     with_retry_after((status(outcome), Json(told)).into_response(), retry_after)
 }
@@ -47,6 +55,8 @@ pub(super) fn status(outcome: &Outcome) -> StatusCode {
     match outcome {
         Outcome::Triggered | Outcome::NotWanted | Outcome::PartlyTriggered { .. } => StatusCode::OK,
         Outcome::Pending { .. } => StatusCode::ACCEPTED,
+        Outcome::NotUnderstood(Uninterpretable::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+        Outcome::NotUnderstood(Uninterpretable::Malformed(_)) => StatusCode::BAD_REQUEST,
         Outcome::NothingAccepted { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         Outcome::Unfinished { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
@@ -64,6 +74,7 @@ pub(super) fn rejected(rejection: &Rejection) -> Response {
         Rejection::TooManyFailures { retry_after } => {
             (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))
         }
+        Rejection::UnsignedPing => (StatusCode::OK, None),
         Rejection::Unauthentic(_) => (StatusCode::UNAUTHORIZED, None),
     };
     with_retry_after(status.into_response(), retry_after)

@@ -1,6 +1,6 @@
 //! A request from its head to the last byte of its body, within fixed limits.
 //!
-//! Bodies go by in pieces; only small ones are kept, and nothing is parsed.
+//! Bodies go by in pieces; only as much is kept as the caller needs, and nothing is parsed.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::outcome::Rejection;
 /// The largest body that is read, in bytes: GitHub sends up to 25 MB.
 pub(super) const MAX_BODY_BYTES: u64 = 25 * 1024 * 1024;
 /// The largest body that is kept to be checked against a Secret that has just been read again, in bytes.
-const MAX_KEPT_BYTES: usize = 64 * 1024;
+pub(super) const MAX_KEPT_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive, from the end of the headers.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -82,9 +82,13 @@ impl Arrival {
         &self.headers
     }
 
-    /// Reads the body to its end and shows each piece to `inspect`.
-    pub(super) async fn read(self, inspect: impl FnMut(&[u8])) -> Result<Received, Rejection> {
-        let kept = timeout(BODY_DEADLINE, drain(self.body, inspect))
+    /// Reads the body to its end, shows each piece to `inspect`, and keeps it all if it is at most `keep` bytes.
+    pub(super) async fn read(
+        self,
+        keep: usize,
+        inspect: impl FnMut(&[u8]),
+    ) -> Result<Received, Rejection> {
+        let kept = timeout(BODY_DEADLINE, drain(self.body, keep, inspect))
             .await
             .map_err(|_| Rejection::TimedOut)??;
         Ok(Received {
@@ -95,7 +99,7 @@ impl Arrival {
 }
 
 impl Received {
-    /// The whole body, if it was small.
+    /// The whole body, if it was small enough to be kept.
     pub(super) fn kept(&self) -> Option<&[u8]> {
         self.kept.as_deref()
     }
@@ -103,6 +107,7 @@ impl Received {
 
 async fn drain(
     mut body: Body,
+    keep: usize,
     mut inspect: impl FnMut(&[u8]),
 ) -> Result<Option<Vec<u8>>, Rejection> {
     let mut left = MAX_BODY_BYTES;
@@ -118,7 +123,7 @@ async fn drain(
                 limit: MAX_BODY_BYTES,
             })?;
         inspect(chunk);
-        kept = kept.filter(|kept| kept.len() + chunk.len() <= MAX_KEPT_BYTES);
+        kept = kept.filter(|kept| kept.len() + chunk.len() <= keep);
         if let Some(kept) = &mut kept {
             kept.extend_from_slice(chunk);
         }
@@ -179,7 +184,9 @@ mod tests {
         let body = Body::from(vec![b'x'; size]);
         let mut seen = 0;
         let arrival = Arrival::receive(Request::new(body))?;
-        let received = arrival.read(|chunk| seen += chunk.len()).await?;
+        let received = arrival
+            .read(MAX_KEPT_BYTES, |chunk| seen += chunk.len())
+            .await?;
         Ok((seen, received.kept().map(<[u8]>::len)))
     }
 

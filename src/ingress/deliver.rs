@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use super::{
     Gateway, answer,
-    body::{Arrival, Received},
+    body::{Arrival, MAX_KEPT_BYTES, Received},
     headers,
     outcome::{Outcome, Phase, Rejection},
 };
 use crate::{
-    hook::{Authentic, Entry, Hook, HookTable},
+    hook::{Authentic, Entry, Hook, HookTable, MAX_INTERPRETED_BYTES},
     trigger::{Order, Report, history::Delivery},
 };
 
@@ -72,7 +72,10 @@ async fn phases(
     record.identify(gateway, &hook, &received);
 
     record.enter(Phase::Interpret);
-    let event = hook.interpret(&authentic, &received.headers);
+    let event = match hook.interpret(&authentic, &received.headers, received.kept()) {
+        Ok(event) => event,
+        Err(problem) => return Ok(Outcome::NotUnderstood(problem)),
+    };
     record.event.clone_from(&event.name);
 
     record.enter(Phase::Admit);
@@ -113,6 +116,9 @@ async fn authenticate(
     hook: &Arc<Hook>,
     arrival: Arrival,
 ) -> Result<(Authentic, Received), Rejection> {
+    if hook.is_unsigned_ping(arrival.headers()) {
+        return Err(Rejection::UnsignedPing);
+    }
     let end = prove(gateway, hook, arrival).await;
     match &end {
         Ok(_) => gateway.failures.forgive(client, hook.receiver()),
@@ -129,8 +135,14 @@ async fn prove(
     if !hook.accepts_media_type(arrival.headers()) {
         return Err(Rejection::UnsupportedMediaType);
     }
-    let mut verifier = hook.verifier(arrival.headers())?;
-    let received = arrival.read(|chunk| verifier.update(chunk)).await?;
+    let now = Timestamp::now();
+    let mut verifier = hook.verifier(arrival.headers(), now)?;
+    let keep = if hook.interprets_body() {
+        MAX_INTERPRETED_BYTES
+    } else {
+        MAX_KEPT_BYTES
+    };
+    let received = arrival.read(keep, |chunk| verifier.update(chunk)).await?;
     let failure = match verifier.finish() {
         Ok(authentic) => return Ok((authentic, received)),
         Err(failure) => failure,
@@ -138,7 +150,7 @@ async fn prove(
     let (Some(body), Some(fresh)) = (received.kept(), gateway.secrets.reread(hook).await) else {
         return Err(failure.into());
     };
-    let mut verifier = fresh.verifier(&received.headers)?;
+    let mut verifier = fresh.verifier(&received.headers, now)?;
     verifier.update(body);
     Ok((verifier.finish()?, received))
 }

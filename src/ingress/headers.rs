@@ -39,11 +39,19 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::hook::Sender;
+    use crate::hook::{Draft, Sender, Token};
 
     #[test]
     fn no_credential_of_any_sender_is_shown() {
-        let token = crate::hook::Token::new(b"a secret".to_vec()).unwrap();
+        let token = b"whsec_YSBzZWNyZXQgb2YgMjQgYnl0ZXMgISEh".to_vec();
+        let secrets_of_hook = Token::new(token).unwrap().into();
+        let bare = HeaderMap::new();
+        let draft = Draft {
+            delivery: "1",
+            headers: &bare,
+            body: b"",
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
         let mut headers = HeaderMap::new();
         let mut secrets = vec![
             "cookie",
@@ -54,7 +62,7 @@ mod tests {
         ];
         let credentials = Sender::ALL
             .into_iter()
-            .filter_map(|sender| sender.sign(&token, b""));
+            .flat_map(|sender| sender.sign(&secrets_of_hook, &draft).unwrap());
         secrets.extend(credentials.map(|credential| credential.header));
         for name in secrets {
             headers.insert(name, HeaderValue::from_static("a secret"));

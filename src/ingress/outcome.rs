@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::{
-    hook::{Closed, Refusal, Unauthentic},
+    hook::{Closed, Refusal, Unauthentic, Uninterpretable},
     trigger::{Report, Verdict},
 };
 
@@ -77,6 +77,8 @@ pub enum Outcome {
         /// The targets that were refused, as `Kind/namespace/name`.
         refused: Vec<String>,
     },
+    /// The body is not what the sender sends.
+    NotUnderstood(Uninterpretable),
     /// The Receiver does not list the event.
     NotWanted,
     /// No target could be annotated, and none will be until somebody changes something.
@@ -121,6 +123,7 @@ impl Outcome {
             Self::Triggered => "triggered",
             Self::PartlyTriggered { .. } => "partly-triggered",
             Self::Pending { .. } => "pending",
+            Self::NotUnderstood(_) => "not-understood",
             Self::NotWanted => "not-wanted",
             Self::NothingAccepted { .. } => "nothing-accepted",
             Self::Unfinished { .. } => "unfinished",
@@ -145,6 +148,8 @@ pub(super) enum Rejection {
     Closed(Closed),
     #[error("the client failed too often")]
     TooManyFailures { retry_after: Duration },
+    #[error("a ping that its sender does not sign is answered, and triggers nothing")]
+    UnsignedPing,
     #[error("{0}")]
     Unauthentic(#[from] Unauthentic),
 }

@@ -16,10 +16,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{
-    api::annotations::TOKEN_KEY,
-    hook::{Entry, Hook, HookTable, ReceiverRef, Token},
-};
+use crate::hook::{Entry, Hook, HookTable, ReceiverRef, Secrets};
 
 /// The shortest time between two reads for one Receiver.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -50,8 +47,8 @@ impl SecretReader {
         let mut last_read = last_read.lock().await;
         if last_read.is_none_or(|read| read.elapsed() >= INTERVAL) {
             *last_read = Some(Instant::now());
-            if let Some(token) = self.read(hook).await.filter(|token| !hook.has_token(token)) {
-                let fresh = Hook::clone(hook).with_tokens(vec![token]);
+            let fresh = self.read(hook).await;
+            if let Some(fresh) = fresh.filter(|fresh| !fresh.has_keys_of(hook)) {
                 self.table.replace(hook, &Arc::new(fresh));
             }
         }
@@ -70,7 +67,8 @@ impl SecretReader {
         Arc::clone(reads.entry(receiver.clone()).or_default())
     }
 
-    async fn read(&self, hook: &Hook) -> Option<Token> {
+    /// The hook with what its Secret holds now; nothing when that cannot be read or used.
+    async fn read(&self, hook: &Hook) -> Option<Hook> {
         let receiver = hook.receiver();
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &receiver.namespace);
         let secret = match timeout(DEADLINE, secrets.get(hook.secret()?)).await {
@@ -84,6 +82,7 @@ impl SecretReader {
                 return None;
             }
         };
-        Token::new(secret.data?.remove(TOKEN_KEY)?.0).ok()
+        let secrets = Secrets::of(secret.data.unwrap_or_default()).ok()?;
+        hook.clone().with_secrets(&[secrets]).ok()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What the compiler and clippy check is not repeated here.
 //! Files that are generated are compared where they are made: the definitions of the chart in
-//! `src/api/crds/tests.rs`, the table of senders in `tests/receivers.rs`.
+//! `src/api/crds/tests.rs`, the table of senders in `tests/receivers/`.
 
 mod files;
 mod imports;

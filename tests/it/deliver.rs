@@ -1,5 +1,7 @@
 //! What becomes of a delivery: the main job, every refusal, and that a refusal changes nothing.
 
+use bytes::Bytes;
+use hookgate::{api::receiver::Receiver, hook::Sender};
 use http::{Method, StatusCode};
 
 use crate::support::{
@@ -51,18 +53,69 @@ on_every_back_end! {
     }
 
     async fn each_sender_of_the_catalogue_is_believed(gw) {
-        for (sender, file) in [
-            ("gitlab", "receivers/gitlab/push.http"),
-            ("generic", "receivers/generic/push.http"),
-            ("generic-hmac", "receivers/generic-hmac/push.http"),
-        ] {
-            gw.apply_catalogue(sender).await;
+        for sender in Sender::ALL {
+            let name = sender.as_str();
+            gw.apply_catalogue(name).await;
             let before = gw.annotation("GitRepository", "podinfo").await;
-            let answer = gw.send(gw.recorded(file, sender).await).await;
-            assert_eq!(answer.status, StatusCode::OK, "{sender}: {}", answer.body);
+            let file = format!("receivers/{name}/push.http");
+            let push = gw.recorded(&file, name).await;
+            let push = push.signed_by(sender, &gw.secrets(&format!("{name}-receiver")).await);
+            let answer = gw.send(push).await;
+            assert_eq!(answer.status, StatusCode::OK, "{name}: {}", answer.body);
             let after = gw.annotation("GitRepository", "podinfo").await;
-            assert_ne!(after, before, "{sender}");
+            assert_ne!(after, before, "{name}");
         }
+    }
+
+    async fn a_recorded_request_is_too_old_where_the_time_is_signed(gw) {
+        for folder in ["standard-webhooks", "standard-webhooks-ed25519", "gitlab-signing"] {
+            gw.apply_catalogue(folder).await;
+            let push = gw.recorded(&format!("receivers/{folder}/push.http"), folder).await;
+            assert_eq!(gw.send(push).await.status, StatusCode::UNAUTHORIZED, "{folder}");
+        }
+        assert_eq!(gw.annotation("GitRepository", "podinfo").await, None);
+    }
+
+    async fn an_unsigned_ping_is_answered_and_nothing_follows(gw) {
+        gw.apply_catalogue("bitbucket").await;
+        let ping = gw.recorded("receivers/bitbucket/ping.http", "bitbucket").await;
+
+        let answer = gw.send(ping.clone()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, ""));
+
+        for (forged, expected) in [
+            (ping.clone().with("x-event-key", "repo:refs_changed"), StatusCode::UNAUTHORIZED),
+            (ping.clone().with("x-hub-signature", "sha256=00"), StatusCode::UNAUTHORIZED),
+            (ping.clone().to("/hook/0123"), StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(gw.send(forged).await.status, expected);
+        }
+        assert_eq!(gw.annotation("GitRepository", "podinfo").await, None);
+    }
+
+    async fn a_change_of_the_sender_is_noticed_at_once(gw) {
+        gw.apply_catalogue("gitea").await;
+        let push = gw.recorded("receivers/gitea/form_push.http", "gitea").await;
+        assert_eq!(gw.send(push.clone()).await.outcome(), "triggered");
+
+        let spec = "secretRef: {name: gitea-receiver}";
+        let forgejo = receiver("gitea", "generic-hmac", spec)
+            .replace("{name: gitea}", "{name: gitea, annotations: {hookgate.dev/sender: forgejo}}");
+        gw.apply(&forgejo).await;
+        gw.settled().await;
+        while gw.send(push.clone()).await.status == StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+
+        let typo = forgejo.replace("sender: forgejo", "sender: forgejoe");
+        gw.apply(&typo).await;
+        let is_stalled = |receiver: &Receiver| {
+            let conditions = receiver.status.as_ref().map(|status| &status.conditions);
+            conditions.is_some_and(|conditions| conditions.is_true("Stalled"))
+        };
+        gw.receiver_until("gitea", "is stalled", is_stalled).await;
+        let message = gw.message("gitea").await;
+        assert!(message.contains("`forgejoe`, which is no sender on type `generic-hmac`"), "{message}");
     }
 
     async fn a_wrong_credential_is_refused(gw) {
@@ -80,6 +133,27 @@ on_every_back_end! {
             assert_eq!(gw.send(delivery).await.status, StatusCode::UNAUTHORIZED);
         }
         assert_eq!(gw.annotation("GitRepository", "podinfo").await, None);
+    }
+
+    async fn a_body_that_cannot_be_understood_is_named_to_its_sender(gw) {
+        gw.apply_catalogue("dockerhub").await;
+        let push = gw.recorded("receivers/dockerhub/push.http", "dockerhub").await;
+
+        let mut wrong = push.clone();
+        wrong.body = Bytes::from_static(br#"{"push_data":{"tag":5}}"#);
+        let answer = gw.send(wrong).await;
+        assert_eq!((answer.status, answer.outcome().as_str()), (StatusCode::BAD_REQUEST, "not-understood"));
+        assert!(answer.body.contains("`tag` must be a string"), "{}", answer.body);
+
+        let padded = |bytes: usize| {
+            let mut body = push.body.to_vec();
+            body.resize(bytes, b' ');
+            Delivery { body: body.into(), ..push.clone() }
+        };
+        let limit = 3 * 1024 * 1024;
+        assert_eq!(gw.send(padded(limit)).await.status, StatusCode::OK);
+        let answer = gw.send(padded(limit + 1)).await;
+        assert_eq!((answer.status, answer.outcome().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "not-understood"));
     }
 
     async fn an_unlisted_event_is_not_wanted(gw) {

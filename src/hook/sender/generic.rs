@@ -2,13 +2,9 @@
 //!
 //! The body is neither signed nor read.
 
-use super::{Profile, Verifier};
+use super::{Asked, Profile, ReceiverType};
 
 pub(super) const PROFILE: Profile = Profile {
-    name: "generic",
-    event_header: None,
     delivery_headers: &["idempotency-key", "webhook-id"],
-    media_types: &[],
-    verifier: |_, _| Ok(Verifier::path()),
-    sign: |_, _| None,
+    ..Profile::of(Asked::Type(ReceiverType::Generic))
 };

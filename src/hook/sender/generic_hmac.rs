@@ -4,21 +4,17 @@
 
 use super::{
     super::mac::{self, Algorithm},
-    Credential, Profile, Verifier,
+    Asked, Credential, Profile, ReceiverType, Verifier,
 };
 
 const SIGNATURE: &str = "x-signature";
 
 pub(super) const PROFILE: Profile = Profile {
-    name: "generic-hmac",
-    event_header: None,
     delivery_headers: &["idempotency-key", "webhook-id"],
-    media_types: &[],
-    verifier: |headers, tokens| Verifier::signature(headers, SIGNATURE, tokens),
-    sign: |token, body| {
-        Some(Credential {
-            header: SIGNATURE,
-            value: mac::sign(Algorithm::Sha256, token, body),
-        })
+    verifier: |claim| Verifier::signature(claim, SIGNATURE),
+    sign: |keys, draft| {
+        let sign = |token| mac::sign(Algorithm::Sha256, token, draft.body);
+        Credential::made(SIGNATURE, keys.tokens.first().map(sign))
     },
+    ..Profile::of(Asked::Type(ReceiverType::GenericHmac))
 };

@@ -3,42 +3,39 @@
 //! <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>.
 //! As in Flux the algorithm comes from the signature's prefix, not from the header's name.
 
-use http::HeaderMap;
-
 use super::{
     super::mac::{self, Algorithm},
-    Credential, Profile, Token, Unauthentic, Verifier,
+    Asked, Claim, Credential, EventName, FORM, JSON, Profile, ReceiverType, Unauthentic, Verifier,
 };
 
-const SIGNATURE: &str = "x-hub-signature-256";
-const LEGACY_SIGNATURE: &str = "x-hub-signature";
+pub(super) const SIGNATURE: &str = "x-hub-signature-256";
+pub(super) const LEGACY_SIGNATURE: &str = "x-hub-signature";
 
 pub(super) const PROFILE: Profile = Profile {
-    name: "github",
-    event_header: Some("x-github-event"),
+    event: EventName::Header("x-github-event"),
     delivery_headers: &["x-github-delivery"],
-    media_types: &["application/json", "application/x-www-form-urlencoded"],
+    media_types: MEDIA_TYPES,
     verifier,
-    sign: |token, body| {
-        Some(Credential {
-            header: SIGNATURE,
-            value: mac::sign(Algorithm::Sha256, token, body),
-        })
+    sign: |keys, draft| {
+        let sign = |token| mac::sign(Algorithm::Sha256, token, draft.body);
+        Credential::made(SIGNATURE, keys.tokens.first().map(sign))
     },
+    ..Profile::of(Asked::Type(ReceiverType::Github))
 };
 
-fn verifier(headers: &HeaderMap, tokens: &[Token]) -> Result<Verifier, Unauthentic> {
-    let is_signed = headers
-        .get_all(SIGNATURE)
-        .iter()
-        .any(|value| !value.is_empty());
+/// What Flux accepts of GitHub and of Bitbucket.
+pub(super) const MEDIA_TYPES: &[&str] = &[JSON, FORM];
+
+/// Looks for the signature in both headers that GitHub has had for it.
+pub(super) fn verifier(claim: &Claim<'_>) -> Result<Verifier, Unauthentic> {
+    let signatures = claim.headers.get_all(SIGNATURE);
+    let is_signed = signatures.iter().any(|value| !value.is_empty());
     Verifier::signature(
-        headers,
+        claim,
         if is_signed {
             SIGNATURE
         } else {
             LEGACY_SIGNATURE
         },
-        tokens,
     )
 }

@@ -1,21 +1,47 @@
-//! `gitlab`: GitLab's classic webhooks, which send the token itself.
+//! `gitlab`: GitLab's webhooks, which send the token itself, or from version 19 on a signature as in Standard Webhooks.
 //!
-//! <https://docs.gitlab.com/user/project/integrations/webhooks/>; signing tokens are not read here.
+//! <https://docs.gitlab.com/user/project/integrations/webhooks/>. Once the Secret has a key `signing-token` the
+//! signature is required, and the token that may come with it is not looked at.
 
-use super::{Credential, Profile, Verifier};
+use super::{
+    super::keys::SigningKey, Asked, Credential, EventName, InvalidSecret, Keys, Profile,
+    ReceiverType, Secrets, Verifier, standard_webhooks,
+};
+use crate::api::annotations::SIGNING_TOKEN_KEY;
 
 const TOKEN: &str = "x-gitlab-token";
 
 pub(super) const PROFILE: Profile = Profile {
-    name: "gitlab",
-    event_header: Some("x-gitlab-event"),
+    event: EventName::Header("x-gitlab-event"),
     delivery_headers: &["idempotency-key", "webhook-id", "x-gitlab-event-uuid"],
-    media_types: &[],
-    verifier: |headers, tokens| Verifier::token(headers, TOKEN, tokens),
-    sign: |token, _| {
-        Some(Credential {
-            header: TOKEN,
-            value: String::from_utf8_lossy(token.as_bytes()).into_owned(),
-        })
+    signs_time: true,
+    keys,
+    verifier: |claim| {
+        if claim.keys.signing.is_empty() {
+            Verifier::token(claim, TOKEN)
+        } else {
+            Verifier::message(claim)
+        }
     },
+    sign: |keys, draft| {
+        if keys.signing.is_empty() {
+            Credential::token(TOKEN, keys)
+        } else {
+            standard_webhooks::sign(keys, draft)
+        }
+    },
+    ..Profile::of(Asked::Type(ReceiverType::Gitlab))
 };
+
+fn keys(secrets: &Secrets) -> Result<Keys, InvalidSecret> {
+    let mut keys = Keys::token(secrets.token().clone());
+    if let Some(text) = secrets.other(SIGNING_TOKEN_KEY) {
+        let key = SigningKey::shared(text);
+        keys.signing
+            .push(key.map_err(|problem| InvalidSecret::IllFormed {
+                key: SIGNING_TOKEN_KEY,
+                problem,
+            })?);
+    }
+    Ok(keys)
+}

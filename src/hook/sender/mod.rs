@@ -1,16 +1,43 @@
 //! The kinds of sender that a hook can have: how each proves itself and names its events.
 //!
-//! One file per sender, named like its `spec.type`; nothing outside this folder matches on them.
+//! One file per sender, named like its `spec.type`, or like the annotation that tells it from others of that type;
+//! nothing outside this folder matches on them.
 
+mod acr;
+mod azure_devops;
+mod bitbucket;
+mod cdevents;
+mod dockerhub;
+mod forgejo;
 mod generic;
 mod generic_hmac;
+mod gitea;
 mod github;
 mod gitlab;
+mod harbor;
+mod nexus;
+mod profile;
+mod quay;
+mod standard_webhooks;
 
-use http::HeaderMap;
+use http::{HeaderMap, header::CONTENT_TYPE};
+use kube::ResourceExt as _;
 
-use super::{token::Token, unauthentic::Unauthentic, verify::Verifier};
-use crate::api::receiver::ReceiverType;
+use super::{
+    keys::Keys,
+    malformed::Malformed,
+    problem::Problem,
+    secrets::{InvalidSecret, Secrets},
+    unauthentic::Unauthentic,
+    verify::{Claim, Verifier},
+};
+use profile::{Asked, EventName, FORM, JSON, Profile};
+pub use profile::{Credential, Draft, Unsignable};
+
+use crate::api::{
+    annotations,
+    receiver::{Receiver, ReceiverType},
+};
 
 /// A kind of sender that hookgate can authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,73 +50,106 @@ pub enum Sender {
     GenericHmac,
     Github,
     Gitlab,
-}
-
-/// What sets one sender apart from another.
-struct Profile {
-    /// The value of `spec.type`.
-    name: &'static str,
-    /// The header that names the event; senders without one cannot be filtered by event.
-    event_header: Option<&'static str>,
-    /// The headers that may hold an id of the delivery, best first.
-    delivery_headers: &'static [&'static str],
-    /// The media types the sender may use; any when empty.
-    media_types: &'static [&'static str],
-    /// Finds the credential in the headers.
-    verifier: fn(&HeaderMap, &[Token]) -> Result<Verifier, Unauthentic>,
-    /// Makes the header that proves a body, as the sender itself would.
-    sign: fn(&Token, &[u8]) -> Option<Credential>,
-}
-
-/// The header that proves a body.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// The name of the header, in lowercase.
-    pub header: &'static str,
-    /// Its value.
-    pub value: String,
+    Bitbucket,
+    Harbor,
+    Dockerhub,
+    Quay,
+    Nexus,
+    Acr,
+    Cdevents,
+    Gitea,
+    Forgejo,
+    StandardWebhooks,
+    AzureDevops,
 }
 
 impl Sender {
     /// Every sender, in the order of the catalogue.
-    pub const ALL: [Self; 4] = [Self::Generic, Self::GenericHmac, Self::Github, Self::Gitlab];
+    pub const ALL: [Self; 15] = [
+        Self::Generic,
+        Self::GenericHmac,
+        Self::Github,
+        Self::Gitlab,
+        Self::Bitbucket,
+        Self::Harbor,
+        Self::Dockerhub,
+        Self::Quay,
+        Self::Nexus,
+        Self::Acr,
+        Self::Cdevents,
+        Self::Gitea,
+        Self::Forgejo,
+        Self::StandardWebhooks,
+        Self::AzureDevops,
+    ];
 
-    /// The sender for a `spec.type`, or nothing when hookgate cannot authenticate it yet.
-    #[must_use]
-    pub fn of(type_: ReceiverType) -> Option<Self> {
-        match type_ {
-            ReceiverType::Generic => Some(Self::Generic),
-            ReceiverType::GenericHmac => Some(Self::GenericHmac),
-            ReceiverType::Github => Some(Self::Github),
-            ReceiverType::Gitlab => Some(Self::Gitlab),
-            ReceiverType::GenericOidc
-            | ReceiverType::Bitbucket
-            | ReceiverType::Harbor
-            | ReceiverType::Dockerhub
-            | ReceiverType::Quay
-            | ReceiverType::Gcr
-            | ReceiverType::Nexus
-            | ReceiverType::Acr
-            | ReceiverType::Cdevents => None,
+    /// The sender that a Receiver asks for, by its type and the annotation `hookgate.dev/sender`.
+    pub fn of(receiver: &Receiver) -> Result<Self, Problem> {
+        let type_ = receiver.spec.type_;
+        let named = receiver.annotations().get(annotations::SENDER);
+        match named.filter(|name| *name != type_.as_str()) {
+            None => Self::types()
+                .find(|sender| sender.profile().asked == Asked::Type(type_))
+                .ok_or(Problem::UnsupportedType {
+                    name: type_.as_str().to_owned(),
+                }),
+            Some(name) => Self::on(type_)
+                .find(|sender| sender.as_str() == name)
+                .ok_or_else(|| Problem::UnknownSender {
+                    name: name.clone(),
+                    type_,
+                }),
         }
     }
 
-    /// The name, as `spec.type` spells it.
+    /// The senders that have a `spec.type` of their own.
+    pub(super) fn types() -> impl Iterator<Item = Self> {
+        let has_type = |sender: &Self| matches!(sender.profile().asked, Asked::Type(_));
+        Self::ALL.into_iter().filter(has_type)
+    }
+
+    /// The senders that the annotation can name on a Receiver of this type.
+    pub(super) fn on(type_: ReceiverType) -> impl Iterator<Item = Self> {
+        let is_on = move |sender: &Self| match sender.profile().asked {
+            Asked::Type(_) => false,
+            Asked::Annotation(_, usual, others) => usual == type_ || others.contains(&type_),
+        };
+        Self::ALL.into_iter().filter(is_on)
+    }
+
+    /// The name, as `spec.type` or the annotation spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.profile().name
+        match self.profile().asked {
+            Asked::Type(type_) => type_.as_str(),
+            Asked::Annotation(name, ..) => name,
+        }
+    }
+
+    /// The `spec.type` of a Receiver that asks for this sender, and the value of its annotation if it needs one.
+    #[must_use]
+    pub fn asked_by(self) -> (ReceiverType, Option<&'static str>) {
+        match self.profile().asked {
+            Asked::Type(type_) => (type_, None),
+            Asked::Annotation(name, type_, _) => (type_, Some(name)),
+        }
     }
 
     /// Whether events of this sender have names that `spec.events` can list.
     #[must_use]
     pub fn names_events(self) -> bool {
-        self.profile().event_header.is_some()
+        !matches!(self.profile().event, EventName::Nowhere)
     }
 
-    /// What the sender itself would send to prove `body` under `token`; nothing when the path is the only credential.
-    #[must_use]
-    pub fn sign(self, token: &Token, body: &[u8]) -> Option<Credential> {
-        (self.profile().sign)(token, body)
+    /// What the sender itself would send to prove a request; no headers when the path is the only credential.
+    pub fn sign(self, secrets: &Secrets, draft: &Draft<'_>) -> Result<Vec<Credential>, Unsignable> {
+        let keys = self.keys(secrets)?;
+        let otherwise = if keys.tokens.is_empty() {
+            Unsignable::PublicKey
+        } else {
+            Unsignable::Form
+        };
+        (self.profile().sign)(&keys, draft).ok_or(otherwise)
     }
 
     /// The header that holds the id of a delivery.
@@ -98,20 +158,55 @@ impl Sender {
         self.profile().delivery_headers.first().copied()
     }
 
-    pub(super) fn verifier(
-        self,
-        headers: &HeaderMap,
-        tokens: &[Token],
-    ) -> Result<Verifier, Unauthentic> {
-        (self.profile().verifier)(headers, tokens)
+    pub(super) fn keys(self, secrets: &Secrets) -> Result<Keys, InvalidSecret> {
+        (self.profile().keys)(secrets)
     }
 
-    /// The name of the event, `""` when the sender did not say or not in UTF-8.
-    pub(super) fn event(self, headers: &HeaderMap) -> &str {
-        let header = self
-            .profile()
-            .event_header
-            .and_then(|header| headers.get(header));
+    pub(super) fn verifier(self, claim: &Claim<'_>) -> Result<Verifier, Unauthentic> {
+        (self.profile().verifier)(claim)
+    }
+
+    /// Whether bodies of this sender are read.
+    pub(super) fn decodes(self) -> bool {
+        self.profile().decode.is_some()
+    }
+
+    /// Reads a body as far as Flux does.
+    pub(super) fn decode(self, body: &[u8]) -> Result<(), Malformed> {
+        self.profile().decode.map_or(Ok(()), |decode| decode(body))
+    }
+
+    /// Whether the name of an event is in the body.
+    pub(super) fn names_events_in_body(self) -> bool {
+        matches!(self.profile().event, EventName::Body(_))
+    }
+
+    /// Whether the sender signs when it sends.
+    pub(super) fn signs_time(self) -> bool {
+        self.profile().signs_time
+    }
+
+    /// Whether the headers are those of a ping that the sender cannot sign.
+    pub(super) fn is_unsigned_ping(self, headers: &HeaderMap) -> bool {
+        (self.profile().is_unsigned_ping)(headers)
+    }
+
+    /// The name of the event, `""` when the sender did not say.
+    pub(super) fn event(self, headers: &HeaderMap, body: &[u8]) -> Result<String, Malformed> {
+        match self.profile().event {
+            EventName::Body(name) => name(body),
+            EventName::Header(_) | EventName::Nowhere => {
+                Ok(self.event_in_header(headers).to_owned())
+            }
+        }
+    }
+
+    /// The name of the event as far as a header tells it, `""` when none does or not in UTF-8.
+    pub(super) fn event_in_header(self, headers: &HeaderMap) -> &str {
+        let EventName::Header(header) = self.profile().event else {
+            return "";
+        };
+        let header = headers.get(header);
         header
             .and_then(|value| str::from_utf8(value.as_bytes()).ok())
             .unwrap_or_default()
@@ -134,15 +229,7 @@ impl Sender {
     /// Whether the sender may use the media type that the headers declare.
     pub(super) fn accepts_media_type(self, headers: &HeaderMap) -> bool {
         let accepted = self.profile().media_types;
-        let declared = headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let essence = declared.split(';').next().unwrap_or_default().trim();
-        accepted.is_empty()
-            || accepted
-                .iter()
-                .any(|media_type| media_type.eq_ignore_ascii_case(essence))
+        accepted.is_empty() || accepted.iter().any(|it| is_media_type(headers, it))
     }
 
     fn profile(self) -> &'static Profile {
@@ -151,8 +238,29 @@ impl Sender {
             Self::GenericHmac => &generic_hmac::PROFILE,
             Self::Github => &github::PROFILE,
             Self::Gitlab => &gitlab::PROFILE,
+            Self::Bitbucket => &bitbucket::PROFILE,
+            Self::Harbor => &harbor::PROFILE,
+            Self::Dockerhub => &dockerhub::PROFILE,
+            Self::Quay => &quay::PROFILE,
+            Self::Nexus => &nexus::PROFILE,
+            Self::Acr => &acr::PROFILE,
+            Self::Cdevents => &cdevents::PROFILE,
+            Self::Gitea => &gitea::PROFILE,
+            Self::Forgejo => &forgejo::PROFILE,
+            Self::StandardWebhooks => &standard_webhooks::PROFILE,
+            Self::AzureDevops => &azure_devops::PROFILE,
         }
     }
+}
+
+/// Whether the headers declare this media type, with whatever parameters.
+fn is_media_type(headers: &HeaderMap, media_type: &str) -> bool {
+    let declared = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case(media_type)
 }
 
 /// The longest delivery id that is taken over from a sender, in bytes.

@@ -1,8 +1,13 @@
 //! What each sender accepts as proof, and what it does not.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
 
 use super::*;
+use crate::hook::Token;
 
 const BODY: &[u8] = br#"{"action":"push"}"#;
 const SHA1: &str = "sha1=0a23fffb3dd66539440cf881ae6fdfbc8ccae4a9";
@@ -22,26 +27,35 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     headers
 }
 
+fn keys(sender: Sender) -> Keys {
+    let token = Token::new(b"token".to_vec()).unwrap();
+    sender.keys(&token.into()).unwrap()
+}
+
 fn authenticate(sender: Sender, pairs: &[(&'static str, &str)]) -> Result<(), Unauthentic> {
-    let tokens = [Token::new(b"token".to_vec()).unwrap()];
-    let mut verifier = sender.verifier(&headers(pairs), &tokens)?;
+    let (headers, keys) = (headers(pairs), keys(sender));
+    let mut verifier = sender.verifier(&Claim {
+        headers: &headers,
+        keys: &keys,
+        now: Timestamp::UNIX_EPOCH,
+        window: Duration::ZERO,
+    })?;
     verifier.update(BODY);
     verifier.finish().map(|_| ())
 }
 
 #[test]
-fn github_takes_the_algorithm_from_the_signature() {
+fn github_and_bitbucket_take_the_algorithm_from_the_signature() {
     for (header, signature) in [
         ("x-hub-signature-256", SHA256),
         ("x-hub-signature", SHA1),
         ("x-hub-signature-256", SHA1),
         ("x-hub-signature", SHA256),
     ] {
-        assert_eq!(
-            authenticate(Sender::Github, &[(header, signature)]),
-            Ok(()),
-            "{header}: {signature}"
-        );
+        for sender in [Sender::Github, Sender::Bitbucket] {
+            let outcome = authenticate(sender, &[(header, signature)]);
+            assert_eq!(outcome, Ok(()), "{header}: {signature}");
+        }
     }
 }
 
@@ -68,6 +82,9 @@ fn missing_empty_and_repeated_credentials_are_refused() {
         (Sender::Github, "x-hub-signature-256", SHA256),
         (Sender::GenericHmac, "x-signature", SHA256),
         (Sender::Gitlab, "x-gitlab-token", "token"),
+        (Sender::Bitbucket, "x-hub-signature", SHA256),
+        (Sender::Harbor, "authorization", "token"),
+        (Sender::Nexus, "x-nexus-webhook-signature", &SHA1[5..]),
     ] {
         let name = sender.as_str();
         assert_eq!(authenticate(sender, &[(header, good)]), Ok(()), "{name}");
@@ -95,33 +112,284 @@ fn missing_empty_and_repeated_credentials_are_refused() {
 }
 
 #[test]
-fn gitlab_compares_the_whole_token() {
+fn gitlab_and_harbor_compare_the_whole_token() {
     for other in ["Token", "toke", "tokens", "token token", "Bearer token"] {
-        assert_eq!(
-            authenticate(Sender::Gitlab, &[("x-gitlab-token", other)]),
-            Err(Unauthentic::WrongToken)
-        );
+        for (sender, header) in [
+            (Sender::Gitlab, "x-gitlab-token"),
+            (Sender::Harbor, "authorization"),
+        ] {
+            let outcome = authenticate(sender, &[(header, other)]);
+            assert_eq!(outcome, Err(Unauthentic::WrongToken));
+        }
     }
 }
 
 #[test]
-fn what_a_sender_signs_it_accepts() {
-    let token = Token::new(b"token".to_vec()).unwrap();
-    for sender in Sender::ALL {
-        let signed = sender.sign(&token, BODY);
-        let pairs: Vec<_> = signed
-            .iter()
-            .map(|signed| (signed.header, signed.value.as_str()))
-            .collect();
-        assert_eq!(authenticate(sender, &pairs), Ok(()), "{}", sender.as_str());
+fn nexus_signs_with_lowercase_digits_alone() {
+    for signature in [SHA1, &SHA1[5..].to_uppercase(), &SHA256[7..]] {
+        let outcome = authenticate(Sender::Nexus, &[("x-nexus-webhook-signature", signature)]);
+        assert_eq!(outcome, Err(Unauthentic::MalformedSignature), "{signature}");
     }
 }
 
 #[test]
-fn names_are_those_of_the_receiver_types() {
+fn registries_need_nothing_but_the_path() {
+    for sender in [
+        Sender::Dockerhub,
+        Sender::Quay,
+        Sender::Acr,
+        Sender::Cdevents,
+    ] {
+        assert_eq!(authenticate(sender, &[]), Ok(()), "{}", sender.as_str());
+    }
+}
+
+/// Bodies, and whether the sender's are like that.
+const BODIES: [(Sender, &str, bool); 18] = [
+    (
+        Sender::Dockerhub,
+        r#"{"push_data":{"tag":"1"},"repository":{"repo_url":"u"}}"#,
+        true,
+    ),
+    (
+        Sender::Dockerhub,
+        r#"{"PUSH_DATA":{"Tag":null},"repository":null} trailing"#,
+        true,
+    ),
+    (Sender::Dockerhub, r#"{"push_data":{"tag":1}}"#, false),
+    (
+        Sender::Dockerhub,
+        r#"{"repository":{"repo_url":["u"]}}"#,
+        false,
+    ),
+    (
+        Sender::Quay,
+        r#"{"docker_url":"u","updated_tags":["1","2"]}"#,
+        true,
+    ),
+    (Sender::Quay, r#"{"updated_tags":null}{"#, true),
+    (Sender::Quay, r#"{"updated_tags":["1",2]}"#, false),
+    (Sender::Quay, r#"{"docker_url":{}}"#, false),
+    (
+        Sender::Acr,
+        r#"{"action":"push","target":{"repository":"r","tag":"1"}}"#,
+        true,
+    ),
+    (Sender::Acr, r#"{"action":"ping"} {"#, true),
+    (Sender::Acr, r#"{"action":5}"#, false),
+    (Sender::Acr, r#"{"target":{"repository":true}}"#, false),
+    (Sender::Acr, r#"{"target":{"tag":1.5}}"#, false),
+    (
+        Sender::Nexus,
+        r#"{"action":"CREATED","repositoryName":"r"}"#,
+        true,
+    ),
+    (
+        Sender::Nexus,
+        r#"{"action":"CREATED","repositoryname":"r"} "#,
+        true,
+    ),
+    (Sender::Nexus, r#"{"action":"CREATED"} {}"#, false),
+    (Sender::Nexus, r#"{"repositoryName":1}"#, false),
+    (Sender::Nexus, r#"{"action":[]}"#, false),
+];
+
+#[test]
+fn bodies_are_read_as_far_as_flux_reads_them() {
+    for (sender, body, understood) in BODIES {
+        let outcome = sender.decode(body.as_bytes());
+        assert_eq!(outcome.is_ok(), understood, "{}: {body}", sender.as_str());
+    }
+    for sender in [
+        Sender::Dockerhub,
+        Sender::Quay,
+        Sender::Acr,
+        Sender::Nexus,
+        Sender::Cdevents,
+    ] {
+        for body in ["", "[]", "5", r#""text""#, "{"] {
+            assert!(
+                sender.decode(body.as_bytes()).is_err(),
+                "{}: {body}",
+                sender.as_str()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_receiver_can_ask_for_every_sender() {
     for sender in Sender::ALL {
-        let type_ = serde_json::from_value(sender.as_str().into()).unwrap();
-        assert_eq!(Sender::of(type_), Some(sender));
+        let (type_, named) = sender.asked_by();
+        let annotations = named.map(|name| (annotations::SENDER, name));
+        let receiver = serde_json::json!({
+            "apiVersion": "notification.toolkit.fluxcd.io/v1",
+            "kind": "Receiver",
+            "metadata": { "annotations": BTreeMap::from_iter(annotations) },
+            "spec": { "type": type_, "resources": [] },
+        });
+        let receiver = serde_json::from_value(receiver).unwrap();
+        assert_eq!(Sender::of(&receiver), Ok(sender));
+        assert_eq!(named.unwrap_or(type_.as_str()), sender.as_str());
+    }
+}
+
+fn secrets(data: &[(&str, &str)]) -> Secrets {
+    let data = data
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), ByteString((*value).into())));
+    Secrets::of(data.collect()).unwrap()
+}
+
+#[test]
+fn ill_formed_keys_of_a_secret_are_named() {
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+    for (sender, data, problem) in [
+        (
+            Sender::StandardWebhooks,
+            &[("token", "hush")][..],
+            "field 'token' must be `whsec_`",
+        ),
+        (
+            Sender::StandardWebhooks,
+            &[("token", "t"), ("public-key", key)],
+            "field 'public-key' must be `whpk_`",
+        ),
+        (
+            Sender::Gitlab,
+            &[("token", "t"), ("signing-token", "")],
+            "field 'signing-token' must be `whsec_`",
+        ),
+        (
+            Sender::AzureDevops,
+            &[("token", "t"), ("username", "a:b")],
+            "field 'username' must have no colon",
+        ),
+        (
+            Sender::AzureDevops,
+            &[("token", "t"), ("username", "a\n")],
+            "field 'username' must have no colon",
+        ),
+    ] {
+        let invalid = sender.keys(&secrets(data)).unwrap_err().to_string();
+        assert!(invalid.starts_with(problem), "{invalid}");
+        assert!(!invalid.contains("hush"), "{invalid}");
+    }
+    for (sender, data) in [
+        (Sender::StandardWebhooks, &[("token", key)][..]),
+        (Sender::Gitlab, &[("token", "t"), ("signing-token", key)]),
+        (Sender::AzureDevops, &[("token", "t:u")]),
+        (Sender::Github, &[("token", "t"), ("signing-token", "")]),
+    ] {
+        assert!(sender.keys(&secrets(data)).is_ok(), "{}", sender.as_str());
+    }
+}
+
+#[test]
+fn once_gitlab_has_a_signing_token_the_signature_is_required() {
+    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+    let keys = Sender::Gitlab.keys(&secrets(&[("token", "token"), ("signing-token", key)]));
+    let headers = headers(&[("x-gitlab-token", "token")]);
+    let claim = Claim {
+        headers: &headers,
+        keys: &keys.unwrap(),
+        now: Timestamp::UNIX_EPOCH,
+        window: Duration::ZERO,
+    };
+    let outcome = Sender::Gitlab.verifier(&claim).err();
+    assert_eq!(outcome, Some(Unauthentic::MissingCredential));
+}
+
+#[test]
+fn gitea_and_forgejo_refuse_the_signature_of_no_secret() {
+    for (sender, header) in [
+        (Sender::Gitea, "x-gitea-signature"),
+        (Sender::Forgejo, "x-forgejo-signature"),
+    ] {
+        for (value, reason) in [
+            ("", Unauthentic::MissingCredential),
+            ("sha256=", Unauthentic::MalformedSignature),
+            (SHA256, Unauthentic::MalformedSignature),
+        ] {
+            assert_eq!(authenticate(sender, &[(header, value)]), Err(reason));
+        }
+        assert_eq!(authenticate(sender, &[(header, &SHA256[7..])]), Ok(()));
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let outcome = authenticate(sender, &[(header, &SHA256[7..]), form]);
+        assert_eq!(outcome, Err(Unauthentic::MalformedForm));
+    }
+}
+
+#[test]
+fn only_bitbuckets_own_ping_may_be_unsigned() {
+    let ping = ("x-event-key", "diagnostics:ping");
+    for (pairs, is_ping) in [
+        (&[ping][..], true),
+        (&[ping, ping], false),
+        (&[("x-event-key", "repo:push")], false),
+        (&[("x-event-key", "Diagnostics:Ping")], false),
+        (&[], false),
+        (&[ping, ("x-hub-signature", "")], false),
+        (&[ping, ("x-hub-signature-256", SHA256)], false),
+    ] {
+        for sender in Sender::ALL {
+            let is_own = is_ping && sender == Sender::Bitbucket;
+            assert_eq!(
+                sender.is_unsigned_ping(&headers(pairs)),
+                is_own,
+                "{pairs:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn azure_devops_sends_user_name_and_password_in_one_way() {
+    let keys = Sender::AzureDevops.keys(&secrets(&[("token", "pass:word"), ("username", "azure")]));
+    let keys = keys.unwrap();
+    for (value, outcome) in [
+        ("Basic YXp1cmU6cGFzczp3b3Jk", Ok(())),
+        ("basic YXp1cmU6cGFzczp3b3Jk", Err(Unauthentic::WrongToken)),
+        ("Basic  YXp1cmU6cGFzczp3b3Jk", Err(Unauthentic::WrongToken)),
+        ("YXp1cmU6cGFzczp3b3Jk", Err(Unauthentic::WrongToken)),
+        ("Basic OnBhc3M6d29yZA==", Err(Unauthentic::WrongToken)),
+        ("Basic", Err(Unauthentic::WrongToken)),
+        ("", Err(Unauthentic::MissingCredential)),
+    ] {
+        let headers = headers(&[("authorization", value)]);
+        let verifier = Sender::AzureDevops.verifier(&Claim {
+            headers: &headers,
+            keys: &keys,
+            now: Timestamp::UNIX_EPOCH,
+            window: Duration::ZERO,
+        });
+        let proven = verifier.and_then(Verifier::finish).map(|_| ());
+        assert_eq!(proven, outcome, "{value}");
+    }
+}
+
+#[test]
+fn some_senders_name_the_event_in_the_body() {
+    for (sender, body, name) in [
+        (
+            Sender::StandardWebhooks,
+            r#"{"type":"push","data":{}}"#,
+            "push",
+        ),
+        (Sender::StandardWebhooks, "{}", ""),
+        (
+            Sender::AzureDevops,
+            r#"{"eventType":"git.push"}"#,
+            "git.push",
+        ),
+        (Sender::Github, "not JSON", ""),
+    ] {
+        let event = sender.event(&HeaderMap::new(), body.as_bytes());
+        assert_eq!(event.as_deref(), Ok(name), "{body}");
+    }
+    for body in ["", "[]", r#"{"type":5}"#] {
+        let event = Sender::StandardWebhooks.event(&HeaderMap::new(), body.as_bytes());
+        assert!(event.is_err(), "{body}");
     }
 }
 

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
 use crate::{
-    api::{annotations::TOKEN_KEY, receiver::Receiver},
-    hook::{ReceiverRef, Token},
+    api::receiver::Receiver,
+    hook::{ReceiverRef, Secrets},
     reconcile::cause::cause,
 };
 
@@ -18,8 +18,8 @@ pub(super) enum Reading {
     NotNamed,
     /// There is a token.
     Found {
-        /// The token.
-        token: Token,
+        /// What the Secret holds.
+        secrets: Secrets,
         /// The resource version of the Secret.
         version: Option<String>,
     },
@@ -68,20 +68,10 @@ fn interpret(namespace: &str, name: &str, answer: Result<Secret, kube::Error>) -
         }
     };
     let version = secret.metadata.resource_version.take();
-    let token = secret
-        .data
-        .as_mut()
-        .and_then(|data| data.remove(TOKEN_KEY))
-        .map(|bytes| Token::new(bytes.0));
-    match token {
-        Some(Ok(token)) => Reading::Found { token, version },
-        Some(Err(blank)) => Reading::Missing {
-            message: format!("invalid '{namespace}/{name}' secret data: {blank}"),
-        },
-        None => Reading::Missing {
-            message: format!(
-                "invalid '{namespace}/{name}' secret data: required fields '{TOKEN_KEY}'"
-            ),
+    match Secrets::of(secret.data.unwrap_or_default()) {
+        Ok(secrets) => Reading::Found { secrets, version },
+        Err(invalid) => Reading::Missing {
+            message: format!("invalid '{namespace}/{name}' secret data: {invalid}"),
         },
     }
 }
@@ -122,10 +112,10 @@ mod tests {
     #[test]
     fn the_token_is_taken_with_the_version_of_its_secret() {
         let secret = json!({"metadata": {"resourceVersion": "7"}, "data": {"token": "czNjcmV0"}});
-        let Reading::Found { token, version } = read(secret) else {
+        let Reading::Found { secrets, version } = read(secret) else {
             panic!("there is a token");
         };
-        assert!(token.matches(b"s3cret"));
+        assert!(secrets.token().matches(b"s3cret"));
         assert_eq!(version.as_deref(), Some("7"));
     }
 

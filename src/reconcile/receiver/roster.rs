@@ -11,7 +11,7 @@ use kube::api::ObjectMeta;
 
 use super::decide::{Outcome, Remembered};
 use crate::{
-    api::annotations::{DENIED_TARGETS, REQUESTED_AT},
+    api::annotations::{REQUESTED_AT, SETTINGS},
     hook::ReceiverRef,
 };
 
@@ -38,7 +38,7 @@ struct Version {
     uid: Option<String>,
     generation: Option<i64>,
     requested_at: Option<String>,
-    denied: Option<String>,
+    settings: [Option<String>; SETTINGS.len()],
     is_deleting: bool,
 }
 
@@ -192,7 +192,7 @@ impl Version {
             uid: metadata.uid.clone(),
             generation: metadata.generation,
             requested_at: annotation(REQUESTED_AT),
-            denied: annotation(DENIED_TARGETS),
+            settings: SETTINGS.map(annotation),
             is_deleting: metadata.deletion_timestamp.is_some(),
         }
     }
@@ -202,7 +202,7 @@ impl Version {
         self.uid != old.uid
             || self.generation != old.generation
             || self.is_deleting != old.is_deleting
-            || self.denied != old.denied
+            || self.settings != old.settings
             || (self.requested_at.is_some() && self.requested_at != old.requested_at)
     }
 }
@@ -212,6 +212,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::annotations::{DENIED_TARGETS, SENDER};
 
     fn metadata(name: &str, more: &Value) -> ObjectMeta {
         let mut metadata = json!({"name": name, "namespace": "apps", "uid": name, "generation": 1});
@@ -255,6 +256,10 @@ mod tests {
         check(&json!({}), &denied("{}"), true);
         check(&denied("{}"), &json!({}), true);
         check(&denied("{}"), &denied("{}"), false);
+        let gitea = json!({"annotations": {SENDER: "gitea"}});
+        check(&json!({}), &gitea, true);
+        check(&gitea, &json!({}), true);
+        check(&gitea, &gitea, false);
         check(
             &json!({}),
             &json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}),

@@ -8,10 +8,11 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use hookgate::{
     cli::recording::Recording,
-    hook::{Sender, Token},
+    hook::{Draft, Sender, Token},
 };
-use http::{HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::Full;
+use jiff::Timestamp;
 use serde_json::Value;
 
 const PUSH: &str = "receivers/github/push.http";
@@ -64,7 +65,14 @@ impl Template {
 
 impl Payload {
     fn sign(body: Bytes, token: &Token) -> anyhow::Result<Self> {
-        let credential = Sender::Github.sign(token, &body).context("no signature")?;
+        let draft = Draft {
+            delivery: "",
+            headers: &HeaderMap::new(),
+            body: &body,
+            now: Timestamp::now(),
+        };
+        let signed = Sender::Github.sign(&token.clone().into(), &draft)?;
+        let credential = signed.into_iter().next().context("no signature")?;
         let mut signature = credential.value.into_bytes();
         let right = HeaderValue::from_bytes(&signature)?;
         let last = signature.last_mut().context("an empty signature")?;

@@ -11,8 +11,10 @@ use hookgate::{
         self, ApiBudget, CrossNamespaceRefs, Journal, ListenAddr, Retry, Role, Scope, SecretWatch,
         StatusWrites,
     },
+    hook::Secrets,
 };
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt, api::ListParams, config::Kubeconfig, core::DynamicObject,
     runtime::wait::await_condition,
@@ -281,6 +283,13 @@ impl Gateway {
         let api = objects::of_kind(self.client(), &self.namespace, kind).await;
         let object = api.get(name).await.expect("the object exists");
         serde_json::to_value(object).expect("JSON")
+    }
+
+    /// What a Secret holds.
+    pub(crate) async fn secrets(&self, name: &str) -> Secrets {
+        let secrets: Api<Secret> = Api::namespaced(self.client().clone(), &self.namespace);
+        let secret = secrets.get(name).await.expect("the Secret exists");
+        Secrets::of(secret.data.unwrap_or_default()).expect("it has a token")
     }
 
     /// A recorded request of the catalogue, addressed to a Receiver of the test.

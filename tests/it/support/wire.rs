@@ -1,14 +1,18 @@
 //! Deliveries over real HTTP: recorded requests, what can be done to them, and what came back.
 //!
-//! Nothing is signed here; a test that wants another signature computes it.
+//! A test that wants a wrong signature makes it.
 
 use std::path::Path;
 
 use bytes::Bytes;
-use hookgate::cli::recording::Recording;
+use hookgate::{
+    cli::recording::Recording,
+    hook::{Credential, Draft, Secrets, Sender},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// A request on its way to the gateway.
@@ -94,6 +98,22 @@ impl Delivery {
         let last = value.pop().expect("a value");
         value.push(if last == '0' { '1' } else { '0' });
         self.with(name, &value)
+    }
+
+    /// The same delivery, signed now as its sender would.
+    pub(crate) fn signed_by(mut self, sender: Sender, secrets: &Secrets) -> Self {
+        let draft = Draft {
+            delivery: "msg_1",
+            headers: &self.headers,
+            body: &self.body,
+            now: Timestamp::now(),
+        };
+        let signed = sender.sign(secrets, &draft).expect("it can be signed");
+        for Credential { header, value } in signed {
+            let value = HeaderValue::from_str(&value).expect("a header value");
+            self.headers.insert(header, value);
+        }
+        self
     }
 
     /// Sends it to `authority`, such as `127.0.0.1:9292`.

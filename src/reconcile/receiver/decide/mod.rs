@@ -13,16 +13,16 @@ use crate::{
         denied::DeniedTargets,
         receiver::{Receiver, ReceiverType},
     },
-    hook::{Closed, Entry, Hook, HookPath, Listing, Policy, ReceiverRef, Token},
+    hook::{Closed, Entry, Hook, HookPath, Listing, Policy, ReceiverRef, Secrets},
 };
 
-/// A token as it was last read, for when the API server does not answer.
+/// A Secret as it was last read, for when the API server does not answer.
 #[derive(Clone, Debug)]
 pub(super) struct Remembered {
     /// The name of the Secret.
     pub(super) secret: String,
-    /// The token in it.
-    pub(super) token: Token,
+    /// What is in it.
+    pub(super) secrets: Secrets,
     /// The resource version of the Secret.
     pub(super) version: Option<String>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Decision {
     pub(super) listing: Option<Listing>,
     /// What the Receiver's status should tell.
     pub(super) outcome: Outcome,
-    /// The token to remember; nothing when there is none any more.
+    /// The Secret to remember; nothing when there is none any more.
     pub(super) remembered: Option<Remembered>,
 }
 
@@ -57,7 +57,7 @@ pub(super) enum Outcome {
         /// Everything that is wrong with it.
         problems: String,
     },
-    /// There is no token.
+    /// There is no token, or not all that the sender needs.
     TokenNotFound {
         /// Why.
         message: String,
@@ -144,11 +144,11 @@ fn known_token(
     };
     match reading {
         Reading::NotNamed => (None, None),
-        Reading::Found { token, version } => {
+        Reading::Found { secrets, version } => {
             let secret = secret.name.clone();
             let known = Remembered {
                 secret,
-                token,
+                secrets,
                 version,
             };
             (Some(known), None)
@@ -168,7 +168,7 @@ fn path(receiver: &Receiver, known: Option<&Remembered>) -> Option<HookPath> {
         return None;
     }
     let ReceiverRef { namespace, name } = ReceiverRef::of(&receiver.metadata);
-    let token = known.map(|known| &known.token);
+    let token = known.map(|known| known.secrets.token());
     Some(HookPath::derive(token, &name, &namespace))
 }
 
@@ -178,27 +178,33 @@ fn open(
     known: Option<&Remembered>,
     absence: Option<Absence>,
 ) -> (Option<Entry>, Outcome) {
-    match (path, absence) {
-        (Some(path), absence) => {
-            let tokens = known.map(|known| known.token.clone());
-            let hook = hook.with_tokens(tokens.into_iter().collect());
+    let Some(path) = path else {
+        let (message, is_path_gone) = match absence {
+            Some(Absence::Gone(message)) => (message, true),
+            Some(Absence::Unknown(message)) => (message, false),
+            None => ("secretRef is required".to_owned(), true),
+        };
+        let outcome = Outcome::TokenNotFound {
+            message,
+            is_path_gone,
+        };
+        return (Some(Entry::Pathless(hook.into())), outcome);
+    };
+    let secret = known.map_or("", |known| &known.secret);
+    let place = format!("'{}/{secret}'", hook.receiver().namespace);
+    let live = known.map(|known| known.secrets.clone());
+    match hook.with_secrets(live.as_slice()) {
+        Ok(hook) => {
             let doubt = absence.map(|(Absence::Gone(why) | Absence::Unknown(why))| why);
-            (
-                Some(Entry::Open(hook.into())),
-                Outcome::Ready { path, doubt },
-            )
+            let outcome = Outcome::Ready { path, doubt };
+            (Some(Entry::Open(hook.into())), outcome)
         }
-        (None, absence) => {
-            let (message, is_path_gone) = match absence {
-                Some(Absence::Gone(message)) => (message, true),
-                Some(Absence::Unknown(message)) => (message, false),
-                None => ("secretRef is required".to_owned(), true),
-            };
+        Err(invalid) => {
             let outcome = Outcome::TokenNotFound {
-                message,
-                is_path_gone,
+                message: format!("invalid {place} secret data: {invalid}"),
+                is_path_gone: false,
             };
-            (Some(Entry::Pathless(hook.into())), outcome)
+            (Some(Entry::Closed(Closed::NotReady)), outcome)
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What is decided for Receivers that are whole, broken, suspended, or whose Secret cannot be read.
 
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::hook::CrossNamespaceRefs;
+use crate::hook::{CrossNamespaceRefs, Token};
 
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Allowed,
@@ -20,13 +21,13 @@ fn object(more: &Value) -> DeserializeGuard<Receiver> {
     serde_json::from_value(receiver).unwrap()
 }
 
-fn token(text: &str) -> Token {
-    Token::new(text.into()).unwrap()
+fn secrets(text: &str) -> Secrets {
+    Token::new(text.into()).unwrap().into()
 }
 
 fn found() -> Reading {
     Reading::Found {
-        token: token("test-token"),
+        secrets: secrets("test-token"),
         version: Some("7".to_owned()),
     }
 }
@@ -46,7 +47,7 @@ fn unreadable() -> Reading {
 fn remembered(secret: &str) -> Remembered {
     Remembered {
         secret: secret.to_owned(),
-        token: token("old-token"),
+        secrets: secrets("old-token"),
         version: None,
     }
 }
@@ -78,7 +79,8 @@ fn opens_with(decision: &Decision, text: &str) -> bool {
     else {
         return false;
     };
-    hook.has_token(&token(text))
+    let expected = Hook::clone(hook).with_secrets(&[secrets(text)]).unwrap();
+    hook.has_keys_of(&expected)
 }
 
 #[test]
@@ -94,7 +96,14 @@ fn a_receiver_with_a_token_opens_its_path() {
     );
     assert_eq!(listing.created, 60);
     assert_eq!(decision.outcome, Outcome::Ready { path, doubt: None });
-    assert!(decision.remembered.unwrap().token.matches(b"test-token"));
+    assert!(
+        decision
+            .remembered
+            .unwrap()
+            .secrets
+            .token()
+            .matches(b"test-token")
+    );
 }
 
 #[test]
@@ -190,4 +199,29 @@ fn whatever_is_being_deleted_loses_its_path() {
         assert!(decision.listing.is_none(), "{spec}");
         assert_eq!(decision.outcome, Outcome::Deleting, "{spec}");
     }
+}
+
+#[test]
+fn a_secret_that_the_sender_cannot_use_closes_the_path_and_says_why() {
+    let gitlab = json!({"spec": {"type": "gitlab"}});
+    let data = [("token", "test-token"), ("signing-token", "no base64")];
+    let data = data.map(|(key, value)| (key.to_owned(), ByteString(value.into())));
+    let reading = Reading::Found {
+        secrets: Secrets::of(data.into()).unwrap(),
+        version: None,
+    };
+    let decision = decided(&gitlab, reading, None);
+    assert_eq!(closed(&decision), Some(Closed::NotReady));
+    let Outcome::TokenNotFound {
+        message,
+        is_path_gone: false,
+    } = decision.outcome
+    else {
+        panic!("{decision:?}");
+    };
+    assert!(
+        message
+            .starts_with("invalid 'flux-system/hook' secret data: field 'signing-token' must be"),
+        "{message}"
+    );
 }

@@ -217,7 +217,7 @@ async fn mistakes_stall_one_receiver_and_harm_no_other() {
     cluster
         .receiver(APPS, "malformed", &json!({"spec": null}))
         .await;
-    let mistakes = json!({"spec": {"type": "quay", "resourceFilter": "true"}});
+    let mistakes = json!({"spec": {"type": "gcr", "resourceFilter": "true"}});
     cluster.receiver(APPS, "mistaken", &mistakes).await;
     cluster.receiver(APPS, "web", &json!({})).await;
     let mut replica = Replica::leader(&cluster);
@@ -226,7 +226,7 @@ async fn mistakes_stall_one_receiver_and_harm_no_other() {
     cluster.status(APPS, "malformed", is_stalled).await;
     let status = cluster.status(APPS, "mistaken", is_stalled).await;
     let message = &status.conditions.find(READY).unwrap().message;
-    assert!(message.contains("`quay`"), "{message}");
+    assert!(message.contains("`gcr`"), "{message}");
     assert!(message.contains("resourceFilter"), "{message}");
     cluster
         .change(

@@ -2,6 +2,8 @@
 //!
 //! It holds for every sender alike; what sets one apart is in `src/hook/sender/` and in its folder.
 
+mod forgeries;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -13,11 +15,13 @@ use hookgate::{
     api::{crds, git_repository::GitRepository, receiver::Receiver},
     cli::recording::Recording,
     hook::{
-        Authentic, CrossNamespaceRefs, Hook, HookPath, Policy, Selector, Sender, Token, Unauthentic,
+        Authentic, CrossNamespaceRefs, Draft, Hook, HookPath, Policy, Secrets, Selector, Sender,
+        Unauthentic, Uninterpretable, Unsignable,
     },
 };
-use http::{HeaderMap, HeaderValue, Method};
-use k8s_openapi::api::core::v1::Secret;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -30,15 +34,15 @@ const FACTS: [&str; 4] = ["Credential", "Algorithm", "Replay protection", "Event
 
 /// One folder, ready for deliveries.
 struct Folder {
-    sender: Sender,
+    name: String,
     path: PathBuf,
     hook: Hook,
-    token: Token,
+    secrets: Secrets,
 }
 
 impl Folder {
-    fn open(sender: Sender) -> Self {
-        let path = catalogue().join(sender.as_str());
+    fn open(name: String) -> Self {
+        let path = catalogue().join(&name);
         let documents = documents(&path.join("receiver.yaml"));
         let [secret, receiver] = documents.as_slice() else {
             panic!("`{}` holds a Secret and a Receiver", path.display());
@@ -48,21 +52,34 @@ impl Folder {
         let labels = secret.metadata.labels.unwrap();
         assert_eq!(labels["reconcile.fluxcd.io/watch"], "Enabled");
 
-        let token = secret.string_data.unwrap().remove("token").unwrap();
-        assert!(token.contains("demo"), "a token that says what it is");
-        let token = Token::new(token.into_bytes()).unwrap();
+        let data = secret.string_data.unwrap();
+        let yaml = fs::read_to_string(path.join("receiver.yaml")).unwrap();
+        assert!(yaml.contains("demo"), "a token that says what it is");
+        let bytes = |(key, value): (String, String)| (key, ByteString(value.into_bytes()));
+        let secrets = Secrets::of(data.into_iter().map(bytes).collect()).unwrap();
         let hook = Hook::compile(&receiver, POLICY).unwrap();
-        assert_eq!(hook.sender(), sender);
         assert_eq!(hook.secret(), secret.metadata.name.as_deref());
+        let hook = hook.with_secrets(std::slice::from_ref(&secrets)).unwrap();
         Self {
-            sender,
+            name,
             path,
-            hook: hook.with_tokens(vec![token.clone()]),
-            token,
+            hook,
+            secrets,
         }
     }
 
+    fn sender(&self) -> Sender {
+        self.hook.sender()
+    }
+
+    /// The recorded requests that prove their sender.
     fn recordings(&self) -> Vec<(String, Recording)> {
+        let mut all = self.all_recordings();
+        all.retain(|(_, recording)| !self.hook.is_unsigned_ping(&recording.headers));
+        all
+    }
+
+    fn all_recordings(&self) -> Vec<(String, Recording)> {
         let mut names: Vec<String> = entries(&self.path)
             .into_iter()
             .filter(|name| Path::new(name).extension().is_some_and(|it| it == "http"))
@@ -80,28 +97,46 @@ impl Folder {
                 let path = self.path.join(&name);
                 let bytes = Bytes::from(fs::read(&path).unwrap());
                 let recording = Recording::parse(&path, &bytes).unwrap();
-                (format!("{}/{name}", self.sender.as_str()), recording)
+                (format!("{}/{name}", self.name), recording)
             })
             .collect()
     }
 
     fn authenticate(&self, headers: &HeaderMap, body: &[u8]) -> Result<Authentic, Unauthentic> {
-        let mut verifier = self.hook.verifier(headers)?;
-        body.chunks(1000).for_each(|chunk| verifier.update(chunk));
-        verifier.finish()
+        authenticate(&self.hook, headers, body)
     }
 
-    /// The header that holds the credential; nothing when the path is all there is.
-    fn credential_header(&self) -> Option<&'static str> {
-        let credential = self.sender.sign(&self.token, b"")?;
-        Some(credential.header)
+    /// The headers whose values must be right; none when the path is all there is.
+    fn credential_headers(&self) -> Vec<HeaderName> {
+        let (_, recording) = self.recordings().remove(0);
+        let names = recording.headers.keys().filter(|name| {
+            let mut headers = recording.headers.clone();
+            headers.insert(*name, HeaderValue::from_static("another value"));
+            **name != CONTENT_TYPE && self.authenticate(&headers, &recording.body).is_err()
+        });
+        names.cloned().collect()
     }
 
     /// Whether the credential depends on the body.
     fn signs_body(&self) -> bool {
-        let sign = |body| self.sender.sign(&self.token, body).map(|it| it.value);
-        sign(b"one") != sign(b"two")
+        let (_, recording) = self.recordings().remove(0);
+        let body = [&b" "[..], &recording.body].concat();
+        self.authenticate(&recording.headers, &body).is_err()
     }
+}
+
+fn authenticate(hook: &Hook, headers: &HeaderMap, body: &[u8]) -> Result<Authentic, Unauthentic> {
+    let mut verifier = hook.verifier(headers, time_of(headers))?;
+    body.chunks(1000).for_each(|chunk| verifier.update(chunk));
+    verifier.finish()
+}
+
+/// When a request was recorded, as far as it tells.
+fn time_of(headers: &HeaderMap) -> Timestamp {
+    let time = headers.get("webhook-timestamp");
+    let seconds = time.and_then(|time| time.to_str().ok()?.parse().ok());
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn catalogue() -> PathBuf {
@@ -116,7 +151,15 @@ fn entries(folder: &Path) -> Vec<String> {
 }
 
 fn folders() -> impl Iterator<Item = Folder> {
-    Sender::ALL.into_iter().map(Folder::open)
+    listed().into_iter().map(Folder::open)
+}
+
+/// The folders in the order of the catalogue.
+fn listed() -> Vec<String> {
+    let listed = documents(&catalogue().join("kustomization.yaml")).remove(0);
+    let mut listed: Vec<String> = serde_json::from_value(listed["resources"].clone()).unwrap();
+    assert_eq!(listed.remove(0), "source.yaml");
+    listed
 }
 
 fn documents(path: &Path) -> Vec<Value> {
@@ -172,20 +215,23 @@ fn an_unknown_field_of_a_manifest_is_noticed() {
 }
 
 #[test]
-fn there_is_one_folder_for_each_sender() {
+fn there_is_a_folder_for_each_sender() {
     let found: BTreeSet<String> = entries(&catalogue())
         .into_iter()
         .filter(|name| catalogue().join(name).is_dir())
         .collect();
-    let senders: BTreeSet<String> = Sender::ALL.map(|it| it.as_str().to_owned()).into();
-    assert_eq!(found, senders);
-    let listed = documents(&catalogue().join("kustomization.yaml")).remove(0);
-    let listed: BTreeSet<String> = serde_json::from_value(listed["resources"].clone()).unwrap();
-    let source = BTreeSet::from(["source.yaml".to_owned()]);
-    assert_eq!(listed, senders.union(&source).cloned().collect());
+    assert_eq!(found, listed().into_iter().collect());
     for sender in Sender::ALL {
-        let path = catalogue().join(sender.as_str()).join("kustomization.yaml");
-        let resources = &documents(&path).remove(0)["resources"];
+        assert!(found.contains(sender.as_str()), "{}", sender.as_str());
+    }
+    for folder in folders() {
+        let variant = folder.name.strip_prefix(folder.sender().as_str()).unwrap();
+        assert!(
+            variant.is_empty() || variant.starts_with('-'),
+            "{}",
+            folder.name
+        );
+        let resources = &documents(&folder.path.join("kustomization.yaml")).remove(0)["resources"];
         assert_eq!(resources, &serde_json::json!(["receiver.yaml"]));
     }
 }
@@ -193,14 +239,16 @@ fn there_is_one_folder_for_each_sender() {
 #[test]
 fn recorded_requests_authenticate_at_their_path() {
     for folder in folders() {
-        let path = folder.hook.path(Some(&folder.token)).reveal();
+        let path = folder.hook.path(Some(folder.secrets.token())).reveal();
         for (name, recording) in folder.recordings() {
             assert_eq!(recording.method, Method::POST, "{name}");
             assert_eq!(recording.path.as_str(), path, "{name}");
             assert!(HookPath::parse(&path).is_some(), "{name}");
             assert!(folder.hook.accepts_media_type(&recording.headers), "{name}");
-            assert!(
-                folder.hook.delivery_id(&recording.headers).is_some(),
+            let id = folder.hook.delivery_id(&recording.headers);
+            assert_eq!(
+                id.is_some(),
+                folder.sender().delivery_header().is_some(),
                 "{name}"
             );
             let length = recording.headers["content-length"].to_str().unwrap();
@@ -218,10 +266,14 @@ fn recorded_requests_are_wanted_and_trigger_the_source_of_the_catalogue() {
     for folder in folders() {
         for (name, recording) in folder.recordings() {
             let outcome = folder.authenticate(&recording.headers, &recording.body);
-            let event = folder.hook.interpret(&outcome.unwrap(), &recording.headers);
+            let event =
+                folder
+                    .hook
+                    .interpret(&outcome.unwrap(), &recording.headers, Some(&recording.body));
+            let event = event.unwrap();
             assert_eq!(
                 event.name.is_empty(),
-                !folder.sender.names_events(),
+                !folder.sender().names_events(),
                 "{name}"
             );
             assert!(folder.hook.admits(&event), "{name}");
@@ -238,74 +290,81 @@ fn recorded_requests_are_wanted_and_trigger_the_source_of_the_catalogue() {
 }
 
 #[test]
-fn one_flipped_bit_in_a_signed_body_is_refused() {
-    for folder in folders().filter(Folder::signs_body) {
-        for (name, recording) in folder.recordings() {
-            for index in 0..recording.body.len() {
-                let mut body = recording.body.to_vec();
-                body[index] ^= 1 << (index % 8);
-                let outcome = folder.authenticate(&recording.headers, &body);
-                assert!(outcome.is_err(), "{name}: byte {index}");
+fn a_request_that_is_signed_afresh_authenticates() {
+    for folder in folders() {
+        for (name, mut recording) in folder.recordings() {
+            for header in folder.credential_headers() {
+                recording.headers.remove(header);
             }
+            let draft = Draft {
+                delivery: "msg_1",
+                headers: &recording.headers,
+                body: &recording.body,
+                now: Timestamp::from_second(1_800_000_000).unwrap(),
+            };
+            let signed = folder.sender().sign(&folder.secrets, &draft);
+            if folder.name == "standard-webhooks-ed25519" {
+                assert_eq!(signed.err(), Some(Unsignable::PublicKey));
+                continue;
+            }
+            for credential in signed.unwrap() {
+                let value = credential.value.parse().unwrap();
+                recording.headers.insert(credential.header, value);
+            }
+            let outcome = folder.authenticate(&recording.headers, &recording.body);
+            assert!(outcome.is_ok(), "{name}: {outcome:?}");
         }
     }
 }
 
 #[test]
-fn one_flipped_bit_in_the_credential_is_refused() {
+fn an_unsigned_ping_proves_nothing() {
+    let mut pings = Vec::new();
     for folder in folders() {
-        let Some(header) = folder.credential_header() else {
-            continue;
-        };
-        for (name, recording) in folder.recordings() {
-            let credential = recording.headers[header].as_bytes();
-            for position in 0..credential.len() * 8 {
-                let mut flipped = credential.to_vec();
-                flipped[position / 8] ^= 1 << (position % 8);
-                // The digits of a signature may be of either case; a token may not.
-                let is_same_digit = position % 8 == 5
-                    && folder.signs_body()
-                    && credential[..position / 8].contains(&b'=')
-                    && credential[position / 8].is_ascii_alphabetic();
-                let Ok(value) = HeaderValue::from_bytes(&flipped) else {
-                    continue;
-                };
-                let mut headers = recording.headers.clone();
-                headers.insert(header, value);
-                let outcome = folder.authenticate(&headers, &recording.body);
-                assert_eq!(outcome.is_ok(), is_same_digit, "{name}: bit {position}");
+        for (name, mut recording) in folder.all_recordings() {
+            if folder.hook.is_unsigned_ping(&recording.headers) {
+                let outcome = folder.authenticate(&recording.headers, &recording.body);
+                assert_eq!(
+                    outcome.err(),
+                    Some(Unauthentic::MissingCredential),
+                    "{name}"
+                );
+                let signature = HeaderValue::from_static("sha256=00");
+                recording.headers.insert("x-hub-signature", signature);
+                assert!(!folder.hook.is_unsigned_ping(&recording.headers), "{name}");
+                pings.push(name);
             }
         }
     }
+    assert_eq!(pings, ["bitbucket/ping.http"]);
 }
 
 #[test]
-fn without_the_credential_or_with_another_token_nobody_gets_in() {
-    for folder in folders() {
-        if folder.credential_header().is_none() {
-            continue;
-        }
+fn a_body_that_is_read_is_refused_when_it_is_cut_off_or_too_large() {
+    let mut reading = 0;
+    for folder in folders().filter(|folder| folder.hook.interprets_body()) {
+        reading += 1;
         for (name, recording) in folder.recordings() {
-            let outcome = folder.authenticate(&HeaderMap::new(), &recording.body);
-            assert!(outcome.is_err(), "{name}");
-        }
-        let recordings = folder.recordings();
-        let other = Token::new(b"another token".to_vec()).unwrap();
-        let rotated = Folder {
-            hook: folder.hook.with_tokens(vec![other]),
-            ..folder
-        };
-        for (name, recording) in recordings {
-            let outcome = rotated.authenticate(&recording.headers, &recording.body);
-            assert!(outcome.is_err(), "{name}");
+            let authentic = folder.authenticate(&recording.headers, &recording.body);
+            let authentic = authentic.unwrap();
+            let interpret = |body| {
+                let event = folder.hook.interpret(&authentic, &recording.headers, body);
+                event.map(|_| ())
+            };
+            assert_eq!(interpret(None), Err(Uninterpretable::TooLarge), "{name}");
+            for end in 0..recording.body.len() {
+                let cut = interpret(Some(&recording.body[..end]));
+                assert!(cut.is_err(), "{name}: cut off after {end} bytes");
+            }
         }
     }
+    assert!(reading > 0);
 }
 
 /// What the README of a folder says after `- **<fact>:**`.
 fn facts(folder: &Folder) -> [String; 4] {
     let readme = fs::read_to_string(folder.path.join("README.md")).unwrap();
-    let title = format!("# {}\n", folder.sender.as_str());
+    let title = format!("# {}\n", folder.name);
     assert!(readme.starts_with(&title), "{readme}");
     FACTS.map(|fact| {
         let prefix = format!("- **{fact}:** ");
@@ -322,16 +381,22 @@ fn facts(folder: &Folder) -> [String; 4] {
 fn the_facts_of_a_folder_are_those_of_its_sender() {
     for folder in folders() {
         let [credential, algorithm, _, events] = facts(&folder);
-        let header = folder.credential_header().unwrap_or("the path alone");
-        let name = folder.sender.as_str();
-        assert!(
-            credential.to_lowercase().contains(header),
+        let name = &folder.name;
+        let credential = credential.to_lowercase();
+        let headers = folder.credential_headers();
+        assert_eq!(
+            credential == "the path alone",
+            headers.is_empty(),
             "{name}: {credential}"
         );
-        assert_eq!(algorithm.contains("HMAC"), folder.signs_body(), "{name}");
+        for header in headers {
+            assert!(credential.contains(header.as_str()), "{name}: {header}");
+        }
+        let is_signature = algorithm.contains("HMAC") || algorithm.contains("ed25519");
+        assert_eq!(is_signature, folder.signs_body(), "{name}");
         assert_eq!(
-            events.contains("header `"),
-            folder.sender.names_events(),
+            events.contains(", such as `"),
+            folder.sender().names_events(),
             "{name}"
         );
     }
@@ -340,7 +405,7 @@ fn the_facts_of_a_folder_are_those_of_its_sender() {
 #[test]
 fn the_table_of_senders_is_that_of_the_folders() {
     let row = |folder: Folder| {
-        let name = folder.sender.as_str();
+        let name = &folder.name;
         let facts = facts(&folder).join(" | ");
         format!("| `{name}` | {facts} | [{name}]({name}) |\n")
     };

@@ -1,0 +1,187 @@
+//! From a Receiver to a [`Hook`]: everything that can be known before a delivery comes.
+//!
+//! All mistakes of a Receiver are reported at once; the Secret is not looked at here.
+
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+
+use super::{
+    Hook, Sender,
+    keys::Keys,
+    problem::{InvalidReceiver, Problem},
+    receiver_ref::ReceiverRef,
+    selection::{Refusal, Selection, Selector, Target, TargetKind},
+};
+use crate::api::{
+    self,
+    annotations::REPLAY_WINDOW,
+    receiver::{Receiver, ReceiverSpec, ReceiverType, ResourceReference},
+};
+
+/// What an operator allows Receivers to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether a Receiver may name objects outside its namespace.
+    pub cross_namespace_refs: CrossNamespaceRefs,
+}
+
+/// Whether references may leave the namespace of the object that makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the type says what is allowed or denied")]
+pub enum CrossNamespaceRefs {
+    Allowed,
+    Denied,
+}
+
+impl Hook {
+    /// Compiles a Receiver into a hook that has no keys yet and so admits nobody who must prove one.
+    pub fn compile(receiver: &Receiver, policy: Policy) -> Result<Self, InvalidReceiver> {
+        let identity = ReceiverRef::of(&receiver.metadata);
+        let spec = &receiver.spec;
+        let mut problems = Vec::new();
+        let sender = Sender::of(receiver);
+        let sender = sender.map_err(|problem| problems.push(problem)).ok();
+        let window = window(receiver, sender, &mut problems);
+        check_fields(spec, &mut problems);
+        check_filters(spec, &mut problems);
+        let selection = select(&identity.namespace, &spec.resources, policy, &mut problems);
+        match sender {
+            Some(sender) if problems.is_empty() => Ok(Self {
+                receiver: identity,
+                sender,
+                secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
+                keys: Keys::default(),
+                window,
+                events: spec.events.clone(),
+                selection,
+            }),
+            _ => Err(InvalidReceiver::new(problems)),
+        }
+    }
+}
+
+/// The longest window: what is signed a day ahead or a day late is as good as not signed with a time.
+const LONGEST_WINDOW: Duration = Duration::from_hours(24);
+/// The window of a Receiver that does not say, as Standard Webhooks recommends.
+const DEFAULT_WINDOW: Duration = Duration::from_mins(5);
+
+fn window(receiver: &Receiver, sender: Option<Sender>, problems: &mut Vec<Problem>) -> Duration {
+    let Some(text) = receiver.annotations().get(REPLAY_WINDOW) else {
+        return DEFAULT_WINDOW;
+    };
+    if let Some(sender) = sender.filter(|sender| !sender.signs_time()) {
+        problems.push(Problem::UselessWindow { sender });
+    }
+    let window = text.parse().ok().map(api::duration::Duration::get);
+    let in_bounds = |window: &Duration| (Duration::from_secs(1)..=LONGEST_WINDOW).contains(window);
+    window.filter(in_bounds).unwrap_or_else(|| {
+        problems.push(Problem::InvalidWindow { text: text.clone() });
+        DEFAULT_WINDOW
+    })
+}
+
+fn check_fields(spec: &ReceiverSpec, problems: &mut Vec<Problem>) {
+    let is_oidc = spec.type_ == ReceiverType::GenericOidc;
+    let has_providers = !spec.oidc_providers.is_empty();
+    let checks = [
+        (is_oidc && !has_providers, Problem::MissingOidcProvider),
+        (!is_oidc && has_providers, Problem::UnexpectedOidcProviders),
+        (
+            is_oidc && spec.secret_ref.is_some(),
+            Problem::UnexpectedSecret,
+        ),
+        (
+            !is_oidc && spec.secret_ref.is_none(),
+            Problem::MissingSecret,
+        ),
+    ];
+    problems.extend(
+        checks
+            .into_iter()
+            .filter_map(|(is_wrong, problem)| is_wrong.then_some(problem)),
+    );
+}
+
+fn check_filters(spec: &ReceiverSpec, problems: &mut Vec<Problem>) {
+    let is_set =
+        |filter: &Option<String>| filter.as_deref().is_some_and(|filter| !filter.is_empty());
+    if is_set(&spec.resource_filter) {
+        problems.push(Problem::UnsupportedFilter {
+            field: "resourceFilter".to_owned(),
+        });
+    }
+    for (index, _) in spec
+        .resources
+        .iter()
+        .enumerate()
+        .filter(|(_, resource)| is_set(&resource.filter))
+    {
+        problems.push(Problem::UnsupportedFilter {
+            field: format!("resources[{index}].filter"),
+        });
+    }
+}
+
+fn select(
+    namespace: &str,
+    resources: &[ResourceReference],
+    policy: Policy,
+    problems: &mut Vec<Problem>,
+) -> Selection {
+    let mut selection = Selection::default();
+    for (index, resource) in resources.iter().enumerate() {
+        let Some(kind) = TargetKind::of(resource) else {
+            problems.push(Problem::UnknownKind {
+                index,
+                kind: resource.kind.clone(),
+            });
+            continue;
+        };
+        match resolve(namespace, resource, kind, policy) {
+            Ok(selector) => selection.selectors.push(selector),
+            Err(refusal) => selection.refusals.push(refusal),
+        }
+    }
+    selection
+}
+
+/// Resolves one reference; what Flux finds out at request time only is a refusal, not a problem of the Receiver.
+fn resolve(
+    own_namespace: &str,
+    resource: &ResourceReference,
+    kind: TargetKind,
+    policy: Policy,
+) -> Result<Selector, Refusal> {
+    let namespace = resource
+        .namespace
+        .as_deref()
+        .filter(|namespace| !namespace.is_empty())
+        .unwrap_or(own_namespace);
+    let refuse = |reason: &str| Refusal {
+        target: format!("{}/{namespace}/{}", kind.kind, resource.name),
+        reason: reason.to_owned(),
+    };
+    if namespace != own_namespace && policy.cross_namespace_refs == CrossNamespaceRefs::Denied {
+        return Err(refuse("cross-namespace references are not allowed"));
+    }
+    let namespace = namespace.to_owned();
+    match (resource.name.as_str(), &resource.match_labels) {
+        ("*", Some(labels)) => Ok(Selector::Labelled {
+            kind,
+            namespace,
+            labels: labels.clone(),
+        }),
+        ("*", None) => Err(refuse(
+            "matchLabels field not set when using wildcard '*' as name",
+        )),
+        (name, _) => Ok(Selector::Named(Target {
+            kind,
+            namespace,
+            name: name.to_owned(),
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! `azure-devops`, by annotation: service hooks of Azure DevOps, which prove themselves by basic authentication only.
+//!
+//! <https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks>. The token is the password; the user name
+//! is in the Secret too, and empty if it is not. The whole header is compared, so there is no second way to write it.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use zeroize::Zeroizing;
+
+use super::{
+    super::{
+        json::{self, Fields, Shape},
+        token::Token,
+    },
+    Asked, Credential, EventName, InvalidSecret, Keys, Profile, ReceiverType, Secrets, Verifier,
+};
+use crate::api::annotations::USERNAME_KEY;
+
+const TOKEN: &str = "authorization";
+
+const EVENT: Fields = &[("eventType", Shape::Text)];
+
+pub(super) const PROFILE: Profile = Profile {
+    event: EventName::Body(|body| Ok(json::text(&json::read_first(body, EVENT)?, "eventType"))),
+    keys,
+    verifier: |claim| Verifier::token(claim, TOKEN),
+    sign: |keys, _| Credential::token(TOKEN, keys),
+    ..Profile::of(Asked::Annotation(
+        "azure-devops",
+        ReceiverType::GenericHmac,
+        &[],
+    ))
+};
+
+/// The one value that the header may have.
+fn keys(secrets: &Secrets) -> Result<Keys, InvalidSecret> {
+    let name = secrets.other(USERNAME_KEY).map(Token::as_bytes);
+    let name = name.unwrap_or_default();
+    if name
+        .iter()
+        .any(|byte| *byte == b':' || byte.is_ascii_control())
+    {
+        return Err(InvalidSecret::IllFormed {
+            key: USERNAME_KEY,
+            problem: "must have no colon, no line end and no other control character",
+        });
+    }
+    let pair = Zeroizing::new([name, b":", secrets.token().as_bytes()].concat());
+    let header = format!("Basic {}", BASE64_STANDARD.encode(&*pair));
+    Ok(Keys::token(Token::unjudged(header.into_bytes())))
+}

@@ -1,0 +1,37 @@
+//! `bitbucket`: Bitbucket Data Center and Bitbucket Cloud, which sign as GitHub once did.
+//!
+//! <https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/> and
+//! <https://confluence.atlassian.com/bitbucketserver/manage-webhooks-938025878.html>.
+//! As in Flux the algorithm comes from the signature's prefix; both send `sha256=` in `X-Hub-Signature`.
+//! Data Center tests a connection with `diagnostics:ping`, which it does not sign even when it has a secret.
+
+use http::HeaderMap;
+
+use super::{
+    super::mac::{self, Algorithm},
+    Asked, Credential, EventName, Profile, ReceiverType,
+    github::{LEGACY_SIGNATURE, MEDIA_TYPES, SIGNATURE, verifier},
+};
+
+const EVENT: &str = "x-event-key";
+const PING: &str = "diagnostics:ping";
+
+pub(super) const PROFILE: Profile = Profile {
+    event: EventName::Header(EVENT),
+    delivery_headers: &["x-request-id", "x-request-uuid"],
+    media_types: MEDIA_TYPES,
+    is_unsigned_ping,
+    verifier,
+    sign: |keys, draft| {
+        let sign = |token| mac::sign(Algorithm::Sha256, token, draft.body);
+        Credential::made(LEGACY_SIGNATURE, keys.tokens.first().map(sign))
+    },
+    ..Profile::of(Asked::Type(ReceiverType::Bitbucket))
+};
+
+/// Exactly this event, once, and no signature: whatever claims to be signed is checked like any other delivery.
+fn is_unsigned_ping(headers: &HeaderMap) -> bool {
+    let mut events = headers.get_all(EVENT).iter();
+    let is_ping = events.next().is_some_and(|event| event == PING) && events.next().is_none();
+    is_ping && !headers.contains_key(SIGNATURE) && !headers.contains_key(LEGACY_SIGNATURE)
+}

@@ -1,0 +1,18 @@
+//! `dockerhub`: Docker Hub, which proves nothing; the path is its only credential.
+//!
+//! <https://docs.docker.com/docker-hub/repos/manage/webhooks/>. `callback_url` is never called.
+
+use super::{
+    super::json::{self, Fields, Shape},
+    Asked, Profile, ReceiverType,
+};
+
+const PUSH: Fields = &[
+    ("push_data", Shape::Object(&[("tag", Shape::Text)])),
+    ("repository", Shape::Object(&[("repo_url", Shape::Text)])),
+];
+
+pub(super) const PROFILE: Profile = Profile {
+    decode: Some(|body| json::read_first(body, PUSH).map(drop)),
+    ..Profile::of(Asked::Type(ReceiverType::Dockerhub))
+};

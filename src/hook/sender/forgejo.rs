@@ -1,0 +1,19 @@
+//! `forgejo`, by annotation: Forgejo, which signs as Gitea does, in headers of its own.
+//!
+//! <https://forgejo.org/docs/latest/user/webhooks/>.
+
+use super::{
+    EventName, FORM, JSON, Profile,
+    gitea::{asked_by, sign, verifier},
+};
+
+const SIGNATURE: &str = "x-forgejo-signature";
+
+pub(super) const PROFILE: Profile = Profile {
+    event: EventName::Header("x-forgejo-event"),
+    delivery_headers: &["x-forgejo-delivery"],
+    media_types: &[JSON, FORM],
+    verifier: |claim| verifier(claim, SIGNATURE),
+    sign: |keys, draft| sign(keys, draft, SIGNATURE),
+    ..Profile::of(asked_by("forgejo"))
+};

@@ -1,0 +1,140 @@
+//! What no sender of the catalogue may be taken for: requests changed by a bit, and credentials that are not right.
+//!
+//! Which requests are right is for the rest of the catalogue's tests.
+
+use hookgate::{cli::recording::Recording, hook::Token};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Folder, authenticate, folders};
+
+#[test]
+fn one_flipped_bit_in_a_signed_body_is_refused() {
+    for folder in folders().filter(Folder::signs_body) {
+        for (name, recording) in folder.recordings() {
+            for index in 0..recording.body.len() {
+                let mut body = recording.body.to_vec();
+                body[index] ^= 1 << (index % 8);
+                let outcome = folder.authenticate(&recording.headers, &body);
+                assert!(outcome.is_err(), "{name}: byte {index}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_flipped_bit_in_the_credential_is_refused() {
+    for folder in folders() {
+        for header in folder.credential_headers() {
+            for (name, recording) in folder.recordings() {
+                let credential = right(&folder, &header, &recording);
+                let credential = credential.as_bytes();
+                for position in 0..credential.len() * 8 {
+                    let mut flipped = credential.to_vec();
+                    flipped[position / 8] ^= 1 << (position % 8);
+                    let is_same = is_same_signature(credential, &flipped);
+                    let Ok(value) = HeaderValue::from_bytes(&flipped) else {
+                        continue;
+                    };
+                    let mut headers = recording.headers.clone();
+                    headers.insert(&header, value);
+                    let outcome = folder.authenticate(&headers, &recording.body);
+                    assert_eq!(outcome.is_ok(), is_same, "{name}: {header}, bit {position}");
+                }
+            }
+        }
+    }
+}
+
+/// Whether two credentials are `<algorithm>=<digits>` and differ by the case of digits only.
+fn is_same_signature(one: &[u8], other: &[u8]) -> bool {
+    let algorithm = |text: &[u8]| {
+        let end = text.iter().position(|byte| *byte == b'=')?;
+        let algorithm = text.get(..end)?;
+        [&b"sha1"[..], b"sha256", b"sha512"]
+            .contains(&algorithm)
+            .then(|| algorithm.to_vec())
+    };
+    algorithm(one).is_some()
+        && algorithm(one) == algorithm(other)
+        && one.eq_ignore_ascii_case(other)
+}
+
+/// The recorded credential; while tokens are rotated there may be two, and this is the one that is right.
+fn right(folder: &Folder, header: &HeaderName, recording: &Recording) -> HeaderValue {
+    let recorded = &recording.headers[header];
+    let alone = |part: &[u8]| {
+        let part = HeaderValue::from_bytes(part).unwrap();
+        let mut headers = recording.headers.clone();
+        headers.insert(header, part.clone());
+        let outcome = folder.authenticate(&headers, &recording.body);
+        outcome.is_ok().then_some(part)
+    };
+    let mut parts = recorded.as_bytes().split(|byte| *byte == b' ');
+    parts.find_map(alone).unwrap_or_else(|| recorded.clone())
+}
+
+/// Ways to spoil a credential that is right.
+fn spoiled(value: &HeaderValue) -> Vec<Vec<HeaderValue>> {
+    let bytes = value.as_bytes();
+    let one = |bytes: &[u8]| vec![HeaderValue::from_bytes(bytes).unwrap()];
+    let empty = HeaderValue::from_static("");
+    vec![
+        vec![],
+        one(b""),
+        one(b" "),
+        vec![value.clone(), value.clone()],
+        vec![value.clone(), empty.clone()],
+        vec![empty, value.clone()],
+        one(&[bytes, b",", bytes].concat()),
+        one(&[bytes, b", ", bytes].concat()),
+        one(&bytes[..bytes.len() - 1]),
+        one(&bytes[1..]),
+        one(&[bytes, b"0"].concat()),
+        one(&[b"md5=", bytes].concat()),
+        one(&[b"x", bytes].concat()),
+        one("\u{e4}".repeat(bytes.len()).as_bytes()),
+        one(&[&[0xff], &bytes[1..]].concat()),
+    ]
+}
+
+#[test]
+fn a_credential_that_is_not_there_once_and_right_is_refused() {
+    for folder in folders() {
+        for header in folder.credential_headers() {
+            for (name, recording) in folder.recordings() {
+                for values in spoiled(&right(&folder, &header, &recording)) {
+                    let mut headers = recording.headers.clone();
+                    headers.remove(&header);
+                    if header == "x-hub-signature-256" {
+                        // GitHub sends both, and the old one counts when the new one is missing.
+                        headers.remove("x-hub-signature");
+                    }
+                    for value in &values {
+                        headers.append(&header, value.clone());
+                    }
+                    let outcome = folder.authenticate(&headers, &recording.body);
+                    assert!(outcome.is_err(), "{name}: {header}: {values:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_the_credential_or_with_another_token_nobody_gets_in() {
+    for folder in folders() {
+        if folder.credential_headers().is_empty() {
+            continue;
+        }
+        let other = Token::new(b"YW5vdGhlciB0b2tlbiBvZiAyNCBieXRlcyA=".to_vec()).unwrap();
+        let rotated = folder.hook.clone().with_secrets(&[other.into()]).unwrap();
+        let empty = folder.hook.clone().with_secrets(&[]).unwrap();
+        for (name, recording) in folder.recordings() {
+            let (headers, body) = (&recording.headers, &recording.body);
+            let bare = HeaderMap::new();
+            assert!(folder.authenticate(&bare, body).is_err(), "{name}");
+            assert!(authenticate(&rotated, headers, body).is_err(), "{name}");
+            assert!(authenticate(&empty, headers, body).is_err(), "{name}");
+        }
+    }
+}
