@@ -8,6 +8,7 @@ mod fold;
 mod form;
 mod json;
 mod keys;
+mod lookup;
 mod mac;
 mod malformed;
 mod path;

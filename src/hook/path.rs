@@ -42,6 +42,12 @@ impl HookPath {
         Some(Self(digest))
     }
 
+    /// The first byte of the digest, which spreads paths evenly.
+    pub(super) fn first_byte(&self) -> u8 {
+        let [first, ..] = self.0;
+        first
+    }
+
     /// Writes the path out, for the status of its Receiver and for the operator who asks.
     #[must_use]
     pub fn reveal(&self) -> String {

@@ -5,13 +5,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-use arc_swap::ArcSwap;
 
 use super::{
     Hook,
+    lookup::Lookup,
     path::HookPath,
     receiver_ref::ReceiverRef,
     selection::{Selector, TargetKind},
@@ -68,17 +67,21 @@ pub struct HookTable(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    snapshot: ArcSwap<Snapshot>,
+    /// All that deliveries look at.
+    lookup: Lookup,
+    books: Mutex<Books>,
     observers: Mutex<Vec<Observer>>,
 }
 
 /// What is called after each change.
 type Observer = Box<dyn Fn() + Send + Sync>;
 
-#[derive(Clone, Debug, Default)]
-struct Snapshot {
+#[derive(Debug, Default)]
+struct Books {
     listings: HashMap<Arc<ReceiverRef>, Listing>,
     claims: HashMap<HookPath, Claims>,
+    /// Paths that may lead to something else than the lookup says.
+    changed: Vec<HookPath>,
 }
 
 /// The Receivers that ask for one path, the rightful one first.
@@ -88,9 +91,7 @@ impl HookTable {
     /// Finds what a path leads to; the path must be exactly as it was handed out.
     #[must_use]
     pub fn locate(&self, path: &str) -> Option<Entry> {
-        let path = HookPath::parse(path)?;
-        let snapshot = self.0.snapshot.load();
-        snapshot.claims.get(&path)?.values().next().cloned()
+        self.0.lookup.find(&HookPath::parse(path)?)
     }
 
     /// Lists a Receiver, in place of what was known of it.
@@ -125,17 +126,17 @@ impl HookTable {
     /// What is known of a Receiver.
     #[must_use]
     pub fn listing(&self, receiver: &ReceiverRef) -> Option<Listing> {
-        self.0.snapshot.load().listings.get(receiver).cloned()
+        self.books().listings.get(receiver).cloned()
     }
 
     /// The other Receivers that ask for the path of this one, the rightful owner of the path first.
     #[must_use]
     pub fn rivals(&self, receiver: &ReceiverRef) -> Vec<ReceiverRef> {
-        let snapshot = self.0.snapshot.load();
-        let claims = snapshot
+        let books = self.books();
+        let claims = books
             .listings
             .get(receiver)
-            .and_then(|listing| snapshot.claims.get(&listing.path?));
+            .and_then(|listing| books.claims.get(&listing.path?));
         let claimants = claims
             .into_iter()
             .flatten()
@@ -149,8 +150,8 @@ impl HookTable {
     /// The hooks of all Receivers that are valid and not suspended, with what their Receivers say of denied targets.
     #[must_use]
     pub fn hooks(&self) -> Vec<(Arc<Hook>, Option<Arc<DeniedTargets>>)> {
-        let snapshot = self.0.snapshot.load();
-        let hooks = snapshot.listings.values().filter_map(|listing| {
+        let books = self.books();
+        let hooks = books.listings.values().filter_map(|listing| {
             let hook = listing.entry.hook()?;
             Some((Arc::clone(hook), listing.denied.clone()))
         });
@@ -160,8 +161,8 @@ impl HookTable {
     /// The kinds, each with a namespace, of which hooks select objects by labels.
     #[must_use]
     pub fn labelled(&self) -> BTreeSet<(TargetKind, String)> {
-        let snapshot = self.0.snapshot.load();
-        let hooks = snapshot
+        let books = self.books();
+        let hooks = books
             .listings
             .values()
             .filter_map(|listing| listing.entry.hook());
@@ -182,21 +183,29 @@ impl HookTable {
         observers.push(Box::new(observer));
     }
 
-    fn change(&self, change: impl Fn(&mut Snapshot)) {
-        self.0.snapshot.rcu(|snapshot| {
-            let mut next = Snapshot::clone(snapshot);
-            change(&mut next);
-            next
-        });
+    fn change(&self, change: impl FnOnce(&mut Books)) {
+        let mut books = self.books();
+        change(&mut books);
+        for path in std::mem::take(&mut books.changed) {
+            let rightful = books.claims.get(&path);
+            let entry = rightful.and_then(|claims| claims.values().next());
+            self.0.lookup.set(path, entry);
+        }
+        drop(books);
         let observers = self.0.observers.lock();
         let observers = observers.unwrap_or_else(PoisonError::into_inner);
         observers.iter().for_each(|observer| observer());
     }
 
+    /// No delivery waits for this, except after a failure.
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The number of Receivers listed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.snapshot.load().listings.len()
+        self.books().listings.len()
     }
 
     /// Whether no Receiver is listed.
@@ -208,15 +217,14 @@ impl HookTable {
 
 impl fmt::Debug for HookTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HookTable")
-            .field(&self.0.snapshot.load())
-            .finish()
+        f.debug_tuple("HookTable").field(&*self.books()).finish()
     }
 }
 
-impl Snapshot {
+impl Books {
     fn publish(&mut self, receiver: Arc<ReceiverRef>, listing: Listing) {
         if let Some(path) = listing.path {
+            self.changed.push(path);
             let claims = self.claims.entry(path).or_default();
             claims.insert(
                 (listing.created, Arc::clone(&receiver)),
@@ -233,6 +241,7 @@ impl Snapshot {
         if let Some(path) = listing.path
             && let Some(claims) = self.claims.get_mut(&path)
         {
+            self.changed.push(path);
             claims.remove(&(listing.created, receiver));
             if claims.is_empty() {
                 self.claims.remove(&path);
@@ -266,6 +275,23 @@ mod tests {
             Entry::Closed(reason) => Some(reason),
             Entry::Open(_) | Entry::Pathless(_) => None,
         }
+    }
+
+    #[test]
+    fn every_one_of_many_receivers_is_found_until_it_is_withdrawn() {
+        let table = HookTable::default();
+        let path = |number: u32| HookPath::derive(None, &number.to_string(), "default");
+        for number in 0..1000 {
+            let listing = closed(path(number), 1, Closed::Suspended);
+            table.publish(&receiver(&number.to_string()), &listing);
+        }
+        for number in (0..1000).step_by(2) {
+            table.withdraw(&receiver(&number.to_string()));
+        }
+        let is_found = |number: &u32| found(&table, path(*number)).is_some();
+        let left: Vec<u32> = (0..1000).filter(is_found).collect();
+        assert!(left.iter().copied().eq((1..1000).step_by(2)));
+        assert_eq!(table.len(), 500);
     }
 
     #[test]
