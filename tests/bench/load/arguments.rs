@@ -91,6 +91,12 @@ pub(crate) struct Own {
     /// Which parts run
     #[arg(long, value_enum, default_value = "gateway")]
     pub(crate) role: Role,
+    /// Whether it keeps a journal, in a folder that is made for it and thrown away
+    #[arg(long, value_enum, default_value = "on", value_name = "on|off")]
+    pub(crate) journal: Journal,
+    /// The folder in which that is made, so that a disk can be chosen [default: the system's temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal_on: Option<PathBuf>,
     /// A further argument of `hookgate run`
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) gateway_arg: Vec<String>,
@@ -112,6 +118,15 @@ pub(crate) enum Role {
     All,
     /// Only what deliveries need
     Gateway,
+}
+
+/// Whether what is accepted is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Journal {
+    /// Before it is answered with 202
+    On,
+    /// Never: what cannot be done at once is refused
+    Off,
 }
 
 /// Gateways that run already.

@@ -2,17 +2,20 @@
 //!
 //! It knows where deliveries go and whose CPU time they cost; how many there are is not decided here.
 
-use std::{collections::BTreeMap, ffi::OsString, fs::File, net::SocketAddr, process::Stdio};
+use std::{
+    collections::BTreeMap, ffi::OsString, fs::File, net::SocketAddr, path::Path, process::Stdio,
+};
 
 use anyhow::{Context as _, bail, ensure};
 use hookgate::hook::Token;
 use http::{HeaderValue, Uri};
 use jiff::Timestamp;
 use kube::Client;
+use tempfile::TempDir;
 use tokio::net::lookup_host;
 
 use crate::{
-    arguments::{Arguments, Role},
+    arguments::{Arguments, Journal, Role},
     support::{
         api::Api,
         gateway::Gateway,
@@ -49,6 +52,7 @@ pub(crate) struct Stage {
     pub(crate) layout: Layout,
     client: Client,
     _gateway: Gateway,
+    _journal: TempDir,
 }
 
 impl Subject {
@@ -64,11 +68,20 @@ impl Subject {
             Some(path) => File::create(path)?.into(),
             None => Stdio::null(),
         };
-        let mut gateway = Gateway::start(api.kubeconfig(), &gateway_arguments(arguments), log)?;
+        let journal = match &own.journal_on {
+            Some(folder) => tempfile::tempdir_in(folder)?,
+            None => tempfile::tempdir()?,
+        };
+        let given = gateway_arguments(arguments, journal.path());
+        let mut gateway = Gateway::start(api.kubeconfig(), &given, log)?;
         gateway.ready().await?;
         let paths = (0..layout.receivers).map(objects::path);
         let subject = Self {
-            name: "hookgate".to_owned(),
+            name: match own.journal {
+                Journal::On => "hookgate",
+                Journal::Off => "hookgate without journal",
+            }
+            .to_owned(),
             address: gateway.address,
             host: HeaderValue::from_str(&gateway.address.to_string())?,
             paths: paths.collect::<anyhow::Result<_>>()?,
@@ -81,6 +94,7 @@ impl Subject {
             layout,
             client,
             _gateway: gateway,
+            _journal: journal,
         };
         Ok((subject, stage))
     }
@@ -121,7 +135,7 @@ impl Stage {
     }
 }
 
-fn gateway_arguments(arguments: &Arguments) -> Vec<OsString> {
+fn gateway_arguments(arguments: &Arguments, journal: &Path) -> Vec<OsString> {
     let role = match arguments.own.role {
         Role::All => "all",
         Role::Gateway => "gateway",
@@ -129,6 +143,11 @@ fn gateway_arguments(arguments: &Arguments) -> Vec<OsString> {
     let mut given = vec![
         format!("--role={role}"),
         "--enable-leader-election=false".to_owned(),
+        match arguments.own.journal {
+            Journal::On => "--journal=on".to_owned(),
+            Journal::Off => "--journal=off".to_owned(),
+        },
+        format!("--journal-dir={}", journal.display()),
     ];
     if let Some(budget) = arguments.limits.budget() {
         given.push(format!("--kube-api-qps={}", budget.qps));
