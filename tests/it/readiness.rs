@@ -4,15 +4,12 @@
 
 use std::convert::Infallible;
 
-use hookgate::{
-    cli::serve::{Addresses, Serving},
-    config::ListenAddr,
-};
+use hookgate::cli::serve::{Addresses, Serving};
 use http::{Request, Response};
 use kube::{Client, client::Body};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use crate::support::gateway::config;
@@ -27,12 +24,10 @@ async fn nobody_is_ready_before_the_cluster_has_answered() {
     });
     let client = Client::new(silent, "default");
     for _ in 0..STARTS {
-        let mut config = config("default");
-        config.admin = vec![ListenAddr::loopback(free_port().await)];
+        let config = config("default");
         let addresses = Addresses::bind(&config).await.expect("free ports");
-        let mut asked = TcpStream::connect(config.admin[0].socket_addr())
-            .await
-            .expect("it listens");
+        let probes = addresses.admin().next().expect("an address");
+        let mut asked = TcpStream::connect(probes).await.expect("it listens");
         asked
             .write_all(b"GET /readyz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")
             .await
@@ -46,9 +41,4 @@ async fn nobody_is_ready_before_the_cluster_has_answered() {
         assert!(told.starts_with("HTTP/1.1 503"), "{told}");
         serving.end().await;
     }
-}
-
-async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("an address").port()
 }

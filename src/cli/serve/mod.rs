@@ -83,6 +83,11 @@ impl Addresses {
             operator,
         })
     }
+
+    /// Where the probes and metrics will be; who asks there is answered when they are served.
+    pub fn admin(&self) -> impl Iterator<Item = SocketAddr> {
+        self.admin.iter().map(Listener::address)
+    }
 }
 
 async fn bind(address: ListenAddr) -> Result<Listener, BindError> {
