@@ -81,6 +81,29 @@ fn objects_and_versions_survive_a_restart() {
 }
 
 #[test]
+fn numbers_survive_a_restart_to_the_last_digit() {
+    let directory = tempfile::tempdir().unwrap();
+    let numbers = "[187.24158270135618,0.1,-2.5e-17,1.7976931348623157e308]";
+    let store = open(directory.path()).unwrap();
+    let mut transaction = store.begin().unwrap();
+    let sent: serde_json::Value = serde_json::from_str(numbers).unwrap();
+    transaction.put(
+        &key(),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "value": sent}),
+    );
+    transaction.commit(|| (), &[]).unwrap();
+    drop(store);
+
+    let store = open(directory.path()).unwrap();
+    let object = store.object(&key().resource, &key().name).unwrap();
+    assert_eq!(object.value["value"], sent);
+    assert_eq!(
+        sent,
+        json!([187.241_582_701_356_18, 0.1, -2.5e-17, f64::MAX])
+    );
+}
+
+#[test]
 fn uncommitted_change_is_none() {
     let store = Store::open(&Storage::Memory).unwrap();
     let mut transaction = store.begin().unwrap();
