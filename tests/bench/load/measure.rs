@@ -41,7 +41,7 @@ pub(crate) struct Measured {
     pub(crate) records: Vec<Record>,
     /// From the first delivery to the last answer.
     pub(crate) took: Duration,
-    /// The CPU time of the gateway meanwhile.
+    /// The CPU time of the gateway meanwhile, and until everything accepted was done where that is known.
     pub(crate) gateway_cpu: Option<Duration>,
     /// The CPU time of this process meanwhile.
     pub(crate) sender_cpu: Option<Duration>,
@@ -77,28 +77,30 @@ pub(crate) async fn measure(
     if let Some(stage) = &mut stage {
         stage.api.forget().await?;
     }
-    let used = || (process.as_deref().and_then(cpu), cpu("self"));
-    let (before, began) = (used(), Instant::now());
+    let gateway_cpu = || process.as_deref().and_then(cpu);
+    let (gateway_before, sender_before) = (gateway_cpu(), cpu("self"));
+    let began = Instant::now();
     let connections = load.in_flight.unwrap_or(load.connections);
     let sending = async {
         let records = senders.send(&Pace::begin(load), connections).await?;
-        anyhow::Ok((records, began.elapsed(), used()))
+        anyhow::Ok((records, began.elapsed()))
     };
     let (sent, failing) = tokio::join!(sending, fail(stage.as_mut(), arguments));
     failing?;
-    let (records, took, after) = sent?;
-    let memory = process.as_deref().and_then(Memory::of);
+    let (records, took) = sent?;
+    let sender_cpu = spent(sender_before, cpu("self"));
+    let came = match &mut stage {
+        Some(stage) => Some(follow(&senders, stage, arguments).await?),
+        None => None,
+    };
     Ok(Measured {
         name,
         records,
         took,
-        gateway_cpu: spent(before.0, after.0),
-        sender_cpu: spent(before.1, after.1),
-        memory,
-        came: match &mut stage {
-            Some(stage) => Some(follow(&senders, stage, arguments).await?),
-            None => None,
-        },
+        gateway_cpu: spent(gateway_before, gateway_cpu()),
+        sender_cpu,
+        memory: process.as_deref().and_then(Memory::of),
+        came,
     })
 }
 
