@@ -4,7 +4,7 @@
 
 use std::{
     ffi::OsString,
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -106,9 +106,12 @@ impl Gateway {
     }
 }
 
-/// Two addresses that were free a moment ago.
+/// Two addresses that were free a moment ago, on a loopback host of this process:
+/// outgoing connections, which may take any port of 127.0.0.1, cannot take one of them.
 fn free_addresses() -> anyhow::Result<(SocketAddr, SocketAddr)> {
-    let first = TcpListener::bind("127.0.0.1:0")?;
-    let second = TcpListener::bind("127.0.0.1:0")?;
+    let [_, b, c, d] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, b | 0b1000_0000, c, d);
+    let first = TcpListener::bind((host, 0))?;
+    let second = TcpListener::bind((host, 0))?;
     Ok((first.local_addr()?, second.local_addr()?))
 }
