@@ -30,23 +30,21 @@ struct Told<'a> {
 
 /// Answers a sender that is proven.
 pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
-    let (retry_after, refused) = match outcome {
-        Outcome::Triggered | Outcome::NotWanted | Outcome::NotUnderstood(_) => (None, &[][..]),
-        Outcome::PartlyTriggered { refused }
-        | Outcome::Pending { refused }
-        | Outcome::NothingAccepted { refused } => (None, &refused[..]),
-        Outcome::Unfinished { retry_after } => (Some(*retry_after), &[][..]),
-    };
-    let problem = match outcome {
-        Outcome::NotUnderstood(problem) => Some(problem.to_string()),
-        _ => None,
-    };
-    let told = Told {
+    let mut told = Told {
         outcome: outcome.as_str(),
         delivery,
-        refused,
-        problem,
+        refused: &[],
+        problem: None,
     };
+    let mut retry_after = None;
+    match outcome {
+        Outcome::Triggered | Outcome::NotWanted => {}
+        Outcome::NotUnderstood(problem) => told.problem = Some(problem.to_string()),
+        Outcome::PartlyTriggered { refused }
+        | Outcome::Pending { refused }
+        | Outcome::NothingAccepted { refused } => told.refused = refused,
+        Outcome::Unfinished { retry_after: after } => retry_after = Some(*after),
+    }
     with_retry_after((status(outcome), Json(told)).into_response(), retry_after)
 }
 

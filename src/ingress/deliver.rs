@@ -5,6 +5,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
+use http::StatusCode;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -42,11 +43,12 @@ struct Record {
 pub(super) async fn deliver(gateway: &Gateway, client: IpAddr, request: Request) -> Response {
     let mut record = Record::new();
     let end = phases(gateway, client, request, &mut record).await;
-    record.keep(gateway, client, &end);
-    match &end {
+    let response = match &end {
         Ok(outcome) => answer::accepted(outcome, &record.delivery),
         Err(rejection) => answer::rejected(rejection),
-    }
+    };
+    record.keep(gateway, client, &end, response.status());
+    response
 }
 
 async fn phases(
@@ -207,7 +209,13 @@ impl Record {
     }
 
     /// Writes the one line that a delivery has in the log, counts it, and keeps it for the operator when its sender is proven.
-    fn keep(&mut self, gateway: &Gateway, client: IpAddr, end: &Result<Outcome, Rejection>) {
+    fn keep(
+        &mut self,
+        gateway: &Gateway,
+        client: IpAddr,
+        end: &Result<Outcome, Rejection>,
+        status: StatusCode,
+    ) {
         let (namespace, name, sender) = self.hook.as_ref().map_or(("", "", ""), |hook| {
             let receiver = hook.receiver();
             let sender = hook.sender().as_str();
@@ -234,7 +242,7 @@ impl Record {
                 }
             }
             Err(rejection) => {
-                let code = answer::rejected(rejection).status().as_u16();
+                let code = status.as_u16();
                 gateway.metrics.refusal(phase, code);
                 let reason = rejection.to_string();
                 info!(receiver.namespace = namespace, receiver.name = name, %client, phase, code, reason, "delivery refused");
