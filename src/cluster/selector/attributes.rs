@@ -4,10 +4,10 @@
 
 use serde_json::Value;
 
-/// The paths of all fields that objects of some type are selected by, as they are stored.
-const FIELDS: [&str; 14] = [
-    "metadata.name",
-    "metadata.namespace",
+/// The fields that objects of every type are selected by.
+pub(super) const OF_ALL: [&str; 2] = ["metadata.name", "metadata.namespace"];
+/// The fields that Events are selected by besides, as they are stored.
+pub(super) const OF_EVENTS: [&str; 11] = [
     "involvedObject.kind",
     "involvedObject.namespace",
     "involvedObject.name",
@@ -19,8 +19,16 @@ const FIELDS: [&str; 14] = [
     "reportingComponent",
     "source.component",
     "type",
-    "status.phase",
 ];
+/// The fields that Secrets are selected by besides.
+pub(super) const OF_SECRETS: [&str; 1] = ["type"];
+/// The fields that Namespaces are selected by besides.
+pub(super) const OF_NAMESPACES: [&str; 1] = ["status.phase"];
+
+/// The paths of all fields that objects of some type are selected by; the type of a Secret is where that of an Event is.
+fn kept() -> impl Iterator<Item = &'static str> {
+    OF_ALL.into_iter().chain(OF_EVENTS).chain(OF_NAMESPACES)
+}
 
 /// The labels and the selectable fields of one version of one object.
 pub(crate) struct Attributes {
@@ -39,7 +47,7 @@ impl Attributes {
             .into_iter()
             .flatten()
             .filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into())));
-        let fields = FIELDS.into_iter().filter_map(|path| {
+        let fields = kept().filter_map(|path| {
             let field = path
                 .split('.')
                 .try_fold(object, |value, name| value.get(name));

@@ -2,7 +2,7 @@
 //!
 //! Other fields are refused by name, as Kubernetes does, rather than never matched.
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, OF_ALL, OF_EVENTS, OF_NAMESPACES, OF_SECRETS};
 use crate::cluster::{kinds::event_view, object::GroupResource};
 
 /// Conditions on fields that all must hold.
@@ -79,19 +79,7 @@ fn stored_path(resource: &GroupResource, field: &str) -> String {
 /// The fields that objects of a type can be selected by.
 fn supported(resource: &GroupResource) -> impl Iterator<Item = &'static str> + use<> {
     let specific: &[&'static str] = match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "events") => &[
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source.component",
-            "type",
-        ],
+        ("", "events") => &OF_EVENTS,
         ("events.k8s.io", "events") => &[
             "regarding.kind",
             "regarding.namespace",
@@ -104,12 +92,11 @@ fn supported(resource: &GroupResource) -> impl Iterator<Item = &'static str> + u
             "reportingController",
             "type",
         ],
-        ("", "secrets") => &["type"],
-        ("", "namespaces") => &["status.phase"],
+        ("", "secrets") => &OF_SECRETS,
+        ("", "namespaces") => &OF_NAMESPACES,
         _ => &[],
     };
-    let general = ["metadata.name", "metadata.namespace"];
-    general.into_iter().chain(specific.iter().copied())
+    OF_ALL.into_iter().chain(specific.iter().copied())
 }
 
 /// Splits at commas; a backslash makes the next character an ordinary one.
