@@ -35,12 +35,11 @@ mod tests {
         atomic::{AtomicBool, Ordering},
     };
 
-    use http::{Method, Request, Response};
-    use kube::{api::DeleteParams, client::Body};
+    use http::Method;
+    use kube::api::DeleteParams;
     use serde_json::json;
     use tokio::time::timeout;
     use tokio_util::sync::CancellationToken;
-    use tower::{BoxError, service_fn};
 
     use super::*;
     use crate::{
@@ -50,7 +49,7 @@ mod tests {
             Order, Targets, Trigger, WatchScope,
             journal::Journal,
             tests::{
-                embedded::{cluster, publish, repositories},
+                embedded::{cluster, publish, refusing, repositories},
                 plenty,
             },
         },
@@ -60,17 +59,11 @@ mod tests {
     async fn a_forbidden_target_that_goes_away_is_given_up_soon() {
         let cluster = cluster().await;
         let forbids = Arc::new(AtomicBool::new(true));
-        let (wire, forbidding) = (cluster.clone(), Arc::clone(&forbids));
-        let service = service_fn(move |request: Request<Body>| {
-            let (wire, forbidding) = (wire.clone(), Arc::clone(&forbidding));
-            async move {
-                if request.method() == Method::PATCH && forbidding.load(Ordering::SeqCst) {
-                    return Ok(Response::builder().status(403).body(Body::empty())?);
-                }
-                Ok::<_, BoxError>(wire.send(request).await?)
-            }
+        let forbidding = Arc::clone(&forbids);
+        let client = refusing(cluster.clone(), move |request| {
+            let is_refused = request.method() == Method::PATCH && forbidding.load(Ordering::SeqCst);
+            is_refused.then_some(403)
         });
-        let client = kube::Client::new(service, "default");
         let table = HookTable::default();
         let resources =
             json!([{"kind": "GitRepository", "name": "*", "matchLabels": {"app": "shop"}}]);

@@ -233,19 +233,10 @@ fn names_an_object(status: &Status) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::Target;
+    use crate::trigger::tests::target;
 
     fn selector() -> Selector {
-        Selector::Named(Target {
-            kind: TargetKind {
-                group: "source.toolkit.fluxcd.io".to_owned(),
-                version: "v1".to_owned(),
-                kind: "GitRepository".to_owned(),
-                plural: "gitrepositories".to_owned(),
-            },
-            namespace: "apps".to_owned(),
-            name: "web".to_owned(),
-        })
+        Selector::Named(target("web"))
     }
 
     fn status(code: u16, object: &str) -> Status {

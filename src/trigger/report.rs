@@ -142,19 +142,13 @@ impl fmt::Display for Subject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::TargetKind;
+    use crate::trigger::tests::target;
 
     fn entry(outcome: Outcome) -> Entry {
-        let kind = TargetKind {
-            group: "source.toolkit.fluxcd.io".to_owned(),
-            version: "v1".to_owned(),
-            kind: "GitRepository".to_owned(),
-            plural: "gitrepositories".to_owned(),
-        };
         let labels = [("app", "web"), ("env", "prod")];
         Entry {
             subject: Subject::Selection(Selector::Labelled {
-                kind,
+                kind: target("").kind,
                 namespace: "apps".to_owned(),
                 labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             }),

@@ -206,6 +206,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::trigger::tests::target;
 
     fn named(namespace: &str, name: &str) -> Selector {
         Selector::Named(Target {
@@ -216,12 +217,7 @@ mod tests {
     }
 
     fn kind() -> TargetKind {
-        TargetKind {
-            group: "source.toolkit.fluxcd.io".to_owned(),
-            version: "v1".to_owned(),
-            kind: "GitRepository".to_owned(),
-            plural: "gitrepositories".to_owned(),
-        }
+        target("").kind
     }
 
     fn labelled(key: &str, value: &str) -> Selector {

@@ -120,12 +120,10 @@ mod tests {
         atomic::{AtomicBool, Ordering},
     };
 
-    use http::{Request, Response};
-    use kube::{Api, ResourceExt, client::Body, runtime::wait::await_condition};
+    use kube::{Api, ResourceExt, runtime::wait::await_condition};
     use serde_json::json;
     use tokio::time::timeout;
     use tokio_util::sync::CancellationToken;
-    use tower::{BoxError, service_fn};
 
     use super::*;
     use crate::{
@@ -136,7 +134,7 @@ mod tests {
             Targets, WatchScope,
             journal::Journal,
             tests::{
-                embedded::{cluster, publish, repositories},
+                embedded::{cluster, publish, refusing, repositories},
                 plenty,
             },
         },
@@ -167,18 +165,11 @@ mod tests {
     async fn everything_is_swept_that_is_not_suspended_and_what_is_forbidden_later() {
         let cluster = cluster().await;
         let forbids = Arc::new(AtomicBool::new(true));
-        let (wire, forbidding) = (cluster.clone(), Arc::clone(&forbids));
-        let service = service_fn(move |request: Request<Body>| {
-            let (wire, forbidding) = (wire.clone(), Arc::clone(&forbidding));
-            async move {
-                let is_list = request.uri().path().ends_with("/gitrepositories");
-                if is_list && forbidding.load(Ordering::SeqCst) {
-                    return Ok(Response::builder().status(403).body(Body::empty())?);
-                }
-                Ok::<_, BoxError>(wire.send(request).await?)
-            }
+        let forbidding = Arc::clone(&forbids);
+        let client = refusing(cluster.clone(), move |request| {
+            let is_list = request.uri().path().ends_with("/gitrepositories");
+            (is_list && forbidding.load(Ordering::SeqCst)).then_some(403)
         });
-        let client = kube::Client::new(service, "default");
         let table = HookTable::default();
         let named = json!([{"kind": "GitRepository", "name": "web"}]);
         publish(&table, "tokenless", &named);

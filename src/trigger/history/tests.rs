@@ -11,23 +11,10 @@ use super::{
     lookups::Lookups,
     revision::Observation,
 };
-use crate::hook::{ReceiverRef, Target, TargetKind};
+use crate::{hook::ReceiverRef, trigger::tests::target};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::new(1_700_000_000 + seconds, 0).unwrap()
-}
-
-fn target(name: &str) -> Target {
-    Target {
-        kind: TargetKind {
-            group: "source.toolkit.fluxcd.io".to_owned(),
-            version: "v1".to_owned(),
-            kind: "GitRepository".to_owned(),
-            plural: "gitrepositories".to_owned(),
-        },
-        namespace: "apps".to_owned(),
-        name: name.to_owned(),
-    }
 }
 
 fn receiver(name: &str) -> ReceiverRef {

@@ -98,7 +98,8 @@ pub(super) fn decode(key: &str, value: &str) -> Result<(Target, Mark), Unreadabl
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::support::target, *};
+    use super::*;
+    use crate::trigger::tests::target;
 
     #[test]
     fn odd_names_stay_apart_and_come_back() {

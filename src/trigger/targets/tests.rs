@@ -21,7 +21,7 @@ use super::{
     view::{Lists, Next},
     *,
 };
-use crate::trigger::tests::embedded::{cluster, publish, repositories};
+use crate::trigger::tests::embedded::{cluster, publish, refusing, repositories};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -101,21 +101,11 @@ impl Drop for Bench {
 }
 
 fn over_wire(client: Client, refusals: Refusals) -> Client {
-    let service = service_fn(move |request: Request<Body>| {
-        let (client, query) = (client.clone(), request.uri().to_string());
-        let refusals = refusals.lock().unwrap().clone();
-        async move {
-            let refusal = refusals.iter().find(|(text, _)| query.contains(text));
-            let Some((_, code)) = refusal else {
-                return Ok(client.send(request).await?);
-            };
-            let status =
-                json!({"kind": "Status", "apiVersion": "v1", "code": code, "status": "Failure"});
-            let body = Body::from(status.to_string().into_bytes());
-            Ok::<_, BoxError>(Response::builder().status(*code).body(body)?)
-        }
-    });
-    Client::new(service, "default")
+    refusing(client, move |request| {
+        let (query, refusals) = (request.uri().to_string(), refusals.lock().unwrap());
+        let refusal = refusals.iter().find(|(text, _)| query.contains(text));
+        refusal.map(|(_, code)| *code)
+    })
 }
 
 fn kind(kind: &str, group: &str) -> TargetKind {

@@ -145,6 +145,26 @@ pub(in crate::trigger) async fn cluster() -> kube::Client {
     client
 }
 
+/// The API server behind `client`, which answers some requests with the status that `refusal` gives and nothing else.
+pub(in crate::trigger) fn refusing(
+    client: kube::Client,
+    refusal: impl Fn(&Request<Body>) -> Option<u16> + Send + 'static,
+) -> kube::Client {
+    let service = service_fn(move |request: Request<Body>| {
+        let (client, refusal) = (client.clone(), refusal(&request));
+        async move {
+            let Some(code) = refusal else {
+                return Ok(client.send(request).await?);
+            };
+            let status =
+                json!({"kind": "Status", "apiVersion": "v1", "code": code, "status": "Failure"});
+            let body = Body::from(status.to_string().into_bytes());
+            Ok::<_, BoxError>(Response::builder().status(code).body(body)?)
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
 pub(in crate::trigger) fn repositories(client: &kube::Client) -> Api<GitRepository> {
     Api::namespaced(client.clone(), "default")
 }

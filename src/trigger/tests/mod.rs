@@ -140,7 +140,8 @@ fn status(code: u16, body: Value) -> Answer {
     }
 }
 
-fn target(name: &str) -> Target {
+/// A repository in the namespace `apps`.
+pub(in crate::trigger) fn target(name: &str) -> Target {
     Target {
         kind: TargetKind {
             group: "source.toolkit.fluxcd.io".to_owned(),

@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use hookgate::{
     cli::serve::{Addresses, Serving},
-    config::{
-        self, ApiBudget, CrossNamespaceRefs, Journal, LeaderElection, ListenAddr, Retry, Role,
-        Scope, SecretWatch, StatusWrites,
-    },
+    config::{self, Journal, LeaderElection, Role},
 };
 use kube::Client;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::{
+    gateway,
     line::Line,
     wire::{Answer, Delivery},
 };
@@ -69,18 +67,7 @@ impl Replica {
 fn config(namespace: &str, role: Role, journal: &TempDir) -> config::Serving {
     config::Serving {
         role,
-        status_writes: StatusWrites::On,
-        gateway: ListenAddr::loopback(0),
-        admin: vec![ListenAddr::loopback(0)],
-        operator: ListenAddr::loopback(0),
-        scope: Scope::Namespace(namespace.to_owned()),
-        cross_namespace_refs: CrossNamespaceRefs::Allowed,
-        secret_watch: SecretWatch::Matching("reconcile.fluxcd.io/watch=Enabled".to_owned()),
-        concurrent: 4,
-        retry: Retry::default(),
         journal: Journal::In(journal.path().join("journal")),
-        api_budget: ApiBudget::default(),
-        is_new_cluster: true,
         leader_election: Some(LeaderElection {
             namespace: namespace.to_owned(),
             lease_duration: Duration::from_secs(2),
@@ -88,5 +75,6 @@ fn config(namespace: &str, role: Role, journal: &TempDir) -> config::Serving {
             retry_period: Duration::from_millis(300),
             identity: "replica".to_owned(),
         }),
+        ..gateway::config(namespace)
     }
 }

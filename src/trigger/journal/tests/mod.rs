@@ -7,9 +7,12 @@ pub(super) mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use self::support::{mark, target, time};
+use self::support::{mark, time};
 use super::{Journal, Mark, NotDurable, OpenError, Opened, Origin};
-use crate::hook::{ReceiverRef, Target};
+use crate::{
+    hook::{ReceiverRef, Target},
+    trigger::tests::target,
+};
 
 /// The marks of an opened journal, by name of the target.
 fn pending(opened: &Opened) -> Vec<(String, Mark)> {

@@ -3,20 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::Mark;
-use crate::hook::{ReceiverRef, Target, TargetKind};
-
-pub(in super::super) fn target(name: &str) -> Target {
-    Target {
-        kind: TargetKind {
-            group: "source.toolkit.fluxcd.io".to_owned(),
-            version: "v1".to_owned(),
-            kind: "GitRepository".to_owned(),
-            plural: "gitrepositories".to_owned(),
-        },
-        namespace: "apps".to_owned(),
-        name: name.to_owned(),
-    }
-}
+use crate::hook::ReceiverRef;
 
 pub(in super::super) fn mark(at: i64) -> Mark {
     Mark {

@@ -5,8 +5,9 @@ mod simulation;
 
 use std::time::Duration;
 
-use self::simulation::{Simulation, failed, forbidden, refused, target};
+use self::simulation::{Simulation, failed, forbidden, refused};
 use super::*;
+use crate::trigger::tests::target;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@
 use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use super::*;
-use crate::{
-    hook::TargetKind,
-    trigger::budget::{Budget, Rate},
+use crate::trigger::{
+    budget::{Budget, Rate},
+    tests::target,
 };
 
 pub(super) type Answer = Result<(), Failure>;
@@ -125,19 +125,6 @@ impl Simulation {
             times[index..].partition_point(|at| *at < *start + window)
         };
         times.iter().enumerate().map(within).max().unwrap_or(0)
-    }
-}
-
-pub(super) fn target(name: &str) -> Target {
-    Target {
-        kind: TargetKind {
-            group: "source.toolkit.fluxcd.io".to_owned(),
-            version: "v1".to_owned(),
-            kind: "GitRepository".to_owned(),
-            plural: "gitrepositories".to_owned(),
-        },
-        namespace: "apps".to_owned(),
-        name: name.to_owned(),
     }
 }
 
