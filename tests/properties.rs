@@ -128,6 +128,18 @@ fn what_is_told_of_denied_targets_is_read_again() {
 }
 
 #[test]
+fn what_is_told_of_the_last_trigger_is_read_again() {
+    replay(
+        properties::last_trigger,
+        &texts(&[
+            r#"{"at":"2026-01-05T09:30:00.5Z","delivery":"72d3162e","event":"push"}"#,
+            r#"{"at":"-009999-01-01T00:00:00Z","delivery":"","event":""}"#,
+            "{}",
+        ]),
+    );
+}
+
+#[test]
 fn any_manifest_compiles_or_has_a_problem() {
     let manifests = catalogue("yaml").into_iter().flat_map(|file| {
         let text = String::from_utf8(file).unwrap();

@@ -6,7 +6,9 @@ use std::{path::Path, sync::LazyLock};
 
 use bytes::Bytes;
 use hookgate::{
-    api::{denied::DeniedTargets, duration::Duration, receiver::Receiver},
+    api::{
+        denied::DeniedTargets, duration::Duration, last_trigger::LastTrigger, receiver::Receiver,
+    },
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{
@@ -219,6 +221,15 @@ fn post(resource: &str, media_type: &str, body: &[u8]) -> (StatusCode, Bytes) {
             (status, body.to_bytes())
         })
     })
+}
+
+/// What a Receiver says of its last trigger is read or passed over, and what is read is written so that it is read again.
+pub fn last_trigger(input: &[u8]) {
+    let Some(last) = str::from_utf8(input).ok().and_then(LastTrigger::parse) else {
+        return;
+    };
+    let annotation = last.annotation().expect("it is short");
+    assert_eq!(LastTrigger::parse(&annotation), Some(last));
 }
 
 /// What a Receiver says of denied targets is read or passed over, and what is read is written so that it is read again.

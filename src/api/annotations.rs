@@ -20,6 +20,9 @@ pub const TOKEN_KEY: &str = "token";
 /// On a Receiver: the targets that the gateway may not trigger; its value is a [`super::denied::DeniedTargets`].
 pub const DENIED_TARGETS: &str = "hookgate.dev/denied-targets";
 
+/// On a Receiver: the last delivery that triggered something; its value is a [`super::last_trigger::LastTrigger`].
+pub const LAST_TRIGGER: &str = "hookgate.dev/last-trigger";
+
 /// Names the sender behind a Receiver whose type several kinds of sender share, such as `gitea` on `generic-hmac`.
 pub const SENDER: &str = "hookgate.dev/sender";
 

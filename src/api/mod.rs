@@ -10,6 +10,7 @@ pub mod denied;
 pub mod duration;
 pub mod git_repository;
 pub mod kustomization;
+pub mod last_trigger;
 pub mod receiver;
 pub mod reference;
 

@@ -12,7 +12,7 @@ use kube::{
     discovery::oneshot,
 };
 
-use crate::config::Cluster;
+use crate::config::{Cluster, Connection};
 
 /// A client for `cluster`; the cluster is not asked anything yet.
 pub(super) async fn client(cluster: &Cluster) -> anyhow::Result<Client> {
@@ -37,6 +37,12 @@ pub(super) async fn client(cluster: &Cluster) -> anyhow::Result<Client> {
     };
     let server = config.cluster_url.to_string();
     Client::try_from(config).with_context(|| format!("cannot make a client for `{server}`"))
+}
+
+/// A client for the cluster that a command run by hand means: that of `hookgate dev` where it has been.
+pub(super) async fn client_of(connection: &Connection) -> anyhow::Result<Client> {
+    let dev = connection.data_dir.join("kubeconfig");
+    client(&connection.cluster(dev.is_file().then_some(dev))).await
 }
 
 /// Fails unless the cluster answers and serves Receivers.

@@ -17,9 +17,10 @@ mod logging;
 mod manifests;
 mod output;
 mod phases;
+mod receiver;
 mod run;
-mod send;
 mod shutdown;
+mod table;
 
 pub mod install;
 pub mod recording;
@@ -53,13 +54,7 @@ enum Command {
     Deliveries(config::Deliveries),
     /// Work with Receivers
     #[command(subcommand)]
-    Receiver(ReceiverCommand),
-}
-
-#[derive(Subcommand, Debug)]
-enum ReceiverCommand {
-    /// Sign a recorded request with a Receiver's Secret and send it
-    Send(config::Send),
+    Receiver(receiver::Command),
 }
 
 /// Runs the command that the arguments of this process name.
@@ -88,9 +83,7 @@ fn run(command: Command, started: Instant) -> anyhow::Result<()> {
         }
         Command::Crds(args) => crds::run(&args),
         Command::Deliveries(args) => shutdown::until_signal(|stop| deliveries::run(args, stop)),
-        Command::Receiver(ReceiverCommand::Send(args)) => {
-            shutdown::until_signal(|stop| send::run(args, stop))
-        }
+        Command::Receiver(command) => shutdown::until_signal(|stop| receiver::run(command, stop)),
     }
 }
 

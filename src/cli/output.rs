@@ -1,4 +1,4 @@
-//! Writes to standard output for whoever ran the command.
+//! Writes to standard output, and remarks to standard error, for whoever ran the command.
 //!
 //! A reader that has seen enough and closed the pipe is not an error.
 
@@ -13,4 +13,10 @@ pub(super) fn write(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }
+}
+
+/// Writes to standard error what is not part of the output, so that the output can be piped.
+pub(super) fn remark(text: &str) -> anyhow::Result<()> {
+    let written = io::stderr().lock().write_all(text.as_bytes());
+    written.context("cannot write to standard error")
 }

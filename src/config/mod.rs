@@ -8,8 +8,8 @@ mod deliveries;
 mod dev;
 mod flux;
 mod logging;
+mod receiver;
 mod run;
-mod send;
 mod serving;
 mod values;
 
@@ -18,8 +18,11 @@ pub use crds::Crds;
 pub use deliveries::{Deliveries, DeliveriesAction, OperatorServer, Output};
 pub use dev::Dev;
 pub use logging::{LogEncoding, LogLevel, Logging};
+pub use receiver::{
+    Connection, List, ListOutput, MatchLabel, NamedReceiver, New, Send, Show, ShowOutput,
+    TargetName,
+};
 pub use run::{Run, RunArgs};
-pub use send::Send;
 pub use serving::{
     ApiBudget, CrossNamespaceRefs, Journal, LeaderElection, Retry, Role, Scope, SecretWatch,
     Serving, StatusWrites,

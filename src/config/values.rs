@@ -39,6 +39,11 @@ pub enum InvalidConfig {
         "`--feature-gates` names `{0}`; write NAME=true or NAME=false, where NAME is one of CacheSecretsAndConfigMaps, DisableConfigWatchers, ObjectLevelWorkloadIdentity"
     )]
     UnknownFeatureGate(String),
+    /// A Receiver is not named in a way that can be understood, or in two namespaces.
+    #[error(
+        "`{0}` does not name a Receiver; write NAMESPACE/NAME, or `--namespace NAMESPACE NAME`"
+    )]
+    Misnamed(String),
 }
 
 /// Where to listen: one address, or one port on every interface (Go's `:9292`).
@@ -163,6 +168,22 @@ pub(super) fn interval_of_rate(text: &str) -> Result<Duration, InvalidRate> {
     }
     let interval = Duration::try_from_secs_f64(1.0 / per_second).map_err(|_| InvalidRate)?;
     Ok(interval.clamp(Duration::from_nanos(1), Duration::from_hours(1)))
+}
+
+/// Why a text is not a name.
+#[derive(Debug, thiserror::Error)]
+#[error("write a name of lower-case letters, digits, `-` and `.`")]
+pub(super) struct InvalidName;
+
+/// Reads the name of an object.
+pub(super) fn name(text: &str) -> Result<String, InvalidName> {
+    is_name(text).then(|| text.to_owned()).ok_or(InvalidName)
+}
+
+/// Reads the name of a namespace.
+pub(super) fn namespace_name(text: &str) -> Result<String, InvalidName> {
+    let is_label = text.len() <= 63 && !text.contains('.');
+    is_label.then_some(text).ok_or(InvalidName).and_then(name)
 }
 
 /// Whether a text can name an object: lower-case letters, digits, `-` and `.`, at most 253.

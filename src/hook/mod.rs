@@ -32,7 +32,7 @@ pub use problem::{InvalidReceiver, Problem};
 pub use receiver_ref::ReceiverRef;
 pub use secrets::{InvalidSecret, Secrets};
 pub use selection::{Refusal, Selection, Selector, Target, TargetKind};
-pub use sender::{Credential, Draft, Sender, Unsignable};
+pub use sender::{Credential, Draft, FormValue, Sender, Setup, TokenShape, Unsignable};
 pub use table::{Closed, Entry, HookTable, Listing};
 pub use token::{BlankToken, Token};
 pub use unauthentic::Unauthentic;

@@ -184,9 +184,7 @@ struct Shown {
 impl Shown {
     async fn start(data: &Path) -> Self {
         let dev = Dev::start(data, &[]).await;
-        let says = |line: &&str| line.contains("hookgate deliveries");
-        let line = dev.welcome.lines().find(says).expect("it says how");
-        let server = line.rsplit(' ').next().expect("a URL").to_owned();
+        let server = dev.operator();
         Self { dev, server }
     }
 

@@ -9,6 +9,7 @@ mod dev;
 mod full_disk;
 mod history;
 mod lossless;
+mod operator;
 mod readiness;
 mod receiver;
 mod replicas;

@@ -418,3 +418,15 @@ fn the_table_of_senders_is_that_of_the_folders() {
         "the table in `receivers/README.md` is stale; its rows are\n\n{table}"
     );
 }
+
+#[test]
+fn the_fields_of_a_senders_form_are_those_in_its_folder() {
+    for folder in folders().filter(|folder| folder.name == folder.sender().as_str()) {
+        let readme = fs::read_to_string(folder.path.join("README.md")).unwrap();
+        let readme = readme.to_lowercase();
+        for (label, _) in folder.sender().setup().fields {
+            let label = label.to_lowercase();
+            assert!(readme.contains(&label), "{}: {label}", folder.name);
+        }
+    }
+}

@@ -20,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_BYTES: usize = 64 << 20;
 
 /// A gateway's operator's listener.
-pub(super) struct Server {
+pub(in crate::cli) struct Server {
     base: String,
 }
 
@@ -35,22 +35,22 @@ struct Refusal {
 }
 
 /// What a redelivery led to.
-pub(super) struct Redelivered {
+pub(in crate::cli) struct Redelivered {
     /// The new delivery.
-    pub(super) delivery: Delivery,
+    pub(in crate::cli) delivery: Delivery,
     /// Whether it was accepted.
-    pub(super) is_accepted: bool,
+    pub(in crate::cli) is_accepted: bool,
 }
 
 /// A watch that goes on until the gateway ends.
-pub(super) struct Watch {
+pub(in crate::cli) struct Watch {
     body: Incoming,
     unread: BytesMut,
 }
 
 impl Server {
     /// The server at a URL without a path.
-    pub(super) fn at(url: &str) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn at(url: &str) -> anyhow::Result<Self> {
         let uri: Uri = url
             .parse()
             .with_context(|| format!("`{url}` is not a URL"))?;
@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// The last deliveries, newest first.
-    pub(super) async fn list(&self, query: &str) -> anyhow::Result<Vec<Delivery>> {
+    pub(in crate::cli) async fn list(&self, query: &str) -> anyhow::Result<Vec<Delivery>> {
         let answer = self
             .request(Method::GET, &format!("/deliveries?{query}"))
             .await?;
@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// The last deliveries, oldest first, and then each that comes or changes.
-    pub(super) async fn watch(&self, query: &str) -> anyhow::Result<Watch> {
+    pub(in crate::cli) async fn watch(&self, query: &str) -> anyhow::Result<Watch> {
         let path = format!("/deliveries?{query}&watch=true");
         let answer = self.request(Method::GET, &path).await?;
         if !answer.status().is_success() {
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Triggers the targets of a delivery again.
-    pub(super) async fn redeliver(&self, id: &str) -> anyhow::Result<Redelivered> {
+    pub(in crate::cli) async fn redeliver(&self, id: &str) -> anyhow::Result<Redelivered> {
         let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
         let path = format!("/deliveries/{id}/redeliver");
         let answer = self.request(Method::POST, &path).await?;
@@ -151,7 +151,7 @@ impl Server {
 
 impl Watch {
     /// The next delivery; nothing when the gateway has ended.
-    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Delivery>> {
+    pub(in crate::cli) async fn next(&mut self) -> anyhow::Result<Option<Delivery>> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line = self.unread.split_to(end + 1);

@@ -2,8 +2,8 @@
 //!
 //! It asks the gateway's operator's listener and reads no cluster.
 
-mod client;
-mod table;
+pub(super) mod client;
+pub(super) mod table;
 
 use anyhow::bail;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ async fn list(args: &config::Deliveries) -> anyhow::Result<()> {
         Output::Json => output::write(&format!("{}\n", serde_json::to_string_pretty(&deliveries)?)),
         Output::Table if deliveries.is_empty() => output::write("no deliveries yet\n"),
         Output::Table => {
-            let mut table = Table::new(Timestamp::now(), &deliveries);
+            let table = Table::new(Timestamp::now(), &deliveries);
             output::write(&table.header())?;
             let lines = deliveries.iter().map(|delivery| table.line(delivery));
             output::write(&lines.collect::<String>())

@@ -1,67 +1,52 @@
-//! Deliveries as lines of a table, as `kubectl` writes them.
+//! Deliveries as lines of a table.
 //!
-//! Pure. Columns keep their width once they are printed, so that a watch can go on below.
-
-use std::fmt::Write as _;
+//! Pure; how a table looks is for `cli/table.rs`.
 
 use jiff::Timestamp;
 
-use crate::trigger::history::{Delivery, State};
+use crate::{
+    cli::table::{self, age},
+    trigger::history::{Delivery, State},
+};
 
-const COLUMNS: [&str; 8] = [
-    "ID", "AGE", "RECEIVER", "EVENT", "OUTCOME", "TARGETS", "REVISION", "DELIVERY",
+const COLUMNS: &table::Columns = &[
+    ("ID", 5),
+    ("AGE", 4),
+    ("RECEIVER", 24),
+    ("EVENT", 8),
+    ("OUTCOME", 16),
+    ("TARGETS", 7),
+    ("REVISION", 24),
+    ("DELIVERY", 8),
 ];
-/// The widths at which columns begin, when there is nothing to measure.
-const WIDTHS: [usize; 8] = [5, 4, 24, 8, 16, 7, 24, 8];
-const GAP: &str = "   ";
 
-/// A table that is printed line by line.
-pub(super) struct Table {
+/// A table of deliveries that is printed line by line.
+pub(in crate::cli) struct Table {
     /// The time that ages are counted to.
-    pub(super) now: Timestamp,
-    widths: [usize; 8],
+    pub(in crate::cli) now: Timestamp,
+    table: table::Table,
 }
 
 impl Table {
     /// A table as wide as these deliveries need.
-    pub(super) fn new(now: Timestamp, deliveries: &[Delivery]) -> Self {
-        let mut table = Self {
-            now,
-            widths: if deliveries.is_empty() {
-                WIDTHS
-            } else {
-                COLUMNS.map(str::len)
-            },
-        };
-        for delivery in deliveries {
-            for (width, cell) in table.widths.iter_mut().zip(cells(delivery, now)) {
-                *width = cell.chars().count().max(*width);
-            }
-        }
-        table
+    pub(in crate::cli) fn new(now: Timestamp, deliveries: &[Delivery]) -> Self {
+        let rows: Vec<_> = deliveries.iter().map(|it| cells(it, now)).collect();
+        let table = table::Table::new(COLUMNS, &rows);
+        Self { now, table }
     }
 
     /// The names of the columns.
-    pub(super) fn header(&self) -> String {
-        self.format(&COLUMNS.map(str::to_owned))
+    pub(in crate::cli) fn header(&self) -> String {
+        self.table.header()
     }
 
     /// The line of a delivery.
-    pub(super) fn line(&mut self, delivery: &Delivery) -> String {
-        self.format(&cells(delivery, self.now))
-    }
-
-    fn format(&self, cells: &[String; 8]) -> String {
-        let mut line = String::new();
-        for (cell, width) in cells.iter().zip(self.widths) {
-            // Writing to a String does not fail.
-            let _ = write!(line, "{cell:<width$}{GAP}");
-        }
-        format!("{}\n", line.trim_end())
+    pub(in crate::cli) fn line(&self, delivery: &Delivery) -> String {
+        self.table.line(&cells(delivery, self.now))
     }
 }
 
-fn cells(delivery: &Delivery, now: Timestamp) -> [String; 8] {
+fn cells(delivery: &Delivery, now: Timestamp) -> Vec<String> {
     let done = delivery
         .targets
         .iter()
@@ -76,7 +61,7 @@ fn cells(delivery: &Delivery, now: Timestamp) -> [String; 8] {
     } else {
         delivery.outcome.clone()
     };
-    [
+    vec![
         delivery.id.to_string(),
         age(now.duration_since(delivery.received_at).as_secs()),
         delivery.receiver.to_string(),
@@ -86,7 +71,6 @@ fn cells(delivery: &Delivery, now: Timestamp) -> [String; 8] {
         revision(delivery),
         delivery.delivery.clone(),
     ]
-    .map(|cell| printable(&cell))
 }
 
 /// The first revision, and how many others there are.
@@ -104,27 +88,6 @@ fn revision(delivery: &Delivery) -> String {
         [] => "-".to_owned(),
         [one] => (*one).to_owned(),
         [first, others @ ..] => format!("{first} +{}", others.len()),
-    }
-}
-
-/// An age in its largest unit.
-fn age(seconds: i64) -> String {
-    match seconds.max(0) {
-        seconds @ 0..120 => format!("{seconds}s"),
-        seconds @ 120..7200 => format!("{}m", seconds / 60),
-        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// What a sender wrote must not move the cursor of a terminal.
-fn printable(cell: &str) -> String {
-    let shown = cell.chars().map(|c| if c.is_control() { '?' } else { c });
-    let shown: String = shown.collect();
-    if shown.is_empty() {
-        "-".to_owned()
-    } else {
-        shown
     }
 }
 
@@ -151,7 +114,7 @@ mod tests {
     fn a_delivery_is_a_line_under_its_column() {
         let now = "2026-01-01T00:05:00Z".parse().unwrap();
         let deliveries = [delivery("push", &["main@sha1:1234"]), delivery("", &[])];
-        let mut table = Table::new(now, &deliveries);
+        let table = Table::new(now, &deliveries);
         let mut text = table.header();
         text.extend(deliveries.iter().map(|delivery| table.line(delivery)));
         assert_eq!(
@@ -165,16 +128,10 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor() {
         let delivery = delivery("\u{1b}[2J\n", &["a", "a", "b"]);
-        let mut table = Table::new(delivery.received_at, &[]);
+        let table = Table::new(delivery.received_at, &[]);
         let line = table.line(&delivery);
         assert!(line.contains("?[2J?"), "{line:?}");
         assert!(line.contains("a +1"), "{line:?}");
         assert_eq!(line.matches('\n').count(), 1);
-    }
-
-    #[test]
-    fn ages_read_as_in_kubectl() {
-        let ages = [-1, 0, 119, 120, 7199, 7200, 172_799, 172_800].map(age);
-        assert_eq!(ages, ["0s", "0s", "119s", "2m", "119m", "2h", "47h", "2d"]);
     }
 }

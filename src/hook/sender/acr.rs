@@ -4,7 +4,7 @@
 
 use super::{
     super::json::{self, Fields, Shape},
-    Asked, Profile, ReceiverType,
+    Asked, FormValue, Profile, ReceiverType, Setup,
 };
 
 const PUSH: Fields = &[
@@ -15,7 +15,24 @@ const PUSH: Fields = &[
     ),
 ];
 
+const SETUP: Setup = Setup {
+    page: "at Azure: the registry > Services > Webhooks > Add",
+    fields: &[
+        ("Webhook name", FormValue::Text("any")),
+        ("Service URI", FormValue::Url),
+        ("Custom headers", FormValue::Text("none")),
+        ("Trigger actions", FormValue::Text("push")),
+        ("Status", FormValue::Text("On")),
+        (
+            "Scope",
+            FormValue::Text("the images that you follow, such as podinfo:*"),
+        ),
+    ],
+    ..Setup::of_url()
+};
+
 pub(super) const PROFILE: Profile = Profile {
     decode: Some(|body| json::read_first(body, PUSH).map(drop)),
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Acr))
 };

@@ -11,7 +11,8 @@ use super::{
         json::{self, Fields, Shape},
         token::Token,
     },
-    Asked, Credential, EventName, InvalidSecret, Keys, Profile, ReceiverType, Secrets, Verifier,
+    Asked, Credential, EventName, FormValue, InvalidSecret, Keys, Profile, ReceiverType, Secrets,
+    Setup, Verifier,
 };
 use crate::api::annotations::USERNAME_KEY;
 
@@ -19,11 +20,28 @@ const TOKEN: &str = "authorization";
 
 const EVENT: Fields = &[("eventType", Shape::Text)];
 
+const SETUP: Setup = Setup {
+    page: "at Azure DevOps: Project settings > Service hooks > Create subscription > Web Hooks",
+    fields: &[
+        (
+            "Trigger on this type of event",
+            FormValue::Events("Code pushed"),
+        ),
+        ("URL", FormValue::Url),
+        ("Basic authentication username", FormValue::Text("empty")),
+        ("Basic authentication password", FormValue::Token),
+        ("Resource details to send", FormValue::Text("None")),
+    ],
+    events: &["git.push"],
+    ..Setup::of_url()
+};
+
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Body(|body| Ok(json::text(&json::read_first(body, EVENT)?, "eventType"))),
     keys,
     verifier: |claim| Verifier::token(claim, TOKEN),
     sign: |keys, _| Credential::token(TOKEN, keys),
+    setup: SETUP,
     ..Profile::of(Asked::Annotation(
         "azure-devops",
         ReceiverType::GenericHmac,

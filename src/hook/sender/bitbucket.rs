@@ -9,12 +9,27 @@ use http::HeaderMap;
 
 use super::{
     super::mac::{self, Algorithm},
-    Asked, Credential, EventName, Profile, ReceiverType,
+    Asked, Credential, EventName, FormValue, Profile, ReceiverType, Setup,
     github::{LEGACY_SIGNATURE, MEDIA_TYPES, SIGNATURE, verifier},
 };
 
 const EVENT: &str = "x-event-key";
 const PING: &str = "diagnostics:ping";
+
+const SETUP: Setup = Setup {
+    page: "at Bitbucket: Repository settings > Webhooks > Create webhook (Data Center) or Add webhook (Cloud)",
+    fields: &[
+        ("URL", FormValue::Url),
+        ("Secret", FormValue::Token),
+        (
+            "SSL/TLS",
+            FormValue::Text("verification of certificates on"),
+        ),
+        ("Events", FormValue::Events("Push, under Repository")),
+    ],
+    events: &["repo:refs_changed", "repo:push"],
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Header(EVENT),
@@ -26,6 +41,7 @@ pub(super) const PROFILE: Profile = Profile {
         let sign = |token| mac::sign(Algorithm::Sha256, token, draft.body);
         Credential::made(LEGACY_SIGNATURE, keys.tokens.first().map(sign))
     },
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Bitbucket))
 };
 

@@ -4,7 +4,7 @@
 
 use super::{
     super::json::{self, Fields, Shape},
-    Asked, Profile, ReceiverType,
+    Asked, FormValue, Profile, ReceiverType, Setup,
 };
 
 const PUSH: Fields = &[
@@ -12,7 +12,17 @@ const PUSH: Fields = &[
     ("repository", Shape::Object(&[("repo_url", Shape::Text)])),
 ];
 
+const SETUP: Setup = Setup {
+    page: "at Docker Hub: the repository > Webhooks",
+    fields: &[
+        ("Webhook name", FormValue::Text("any")),
+        ("Webhook URL", FormValue::Url),
+    ],
+    ..Setup::of_url()
+};
+
 pub(super) const PROFILE: Profile = Profile {
     decode: Some(|body| json::read_first(body, PUSH).map(drop)),
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Dockerhub))
 };

@@ -3,11 +3,16 @@
 //! <https://forgejo.org/docs/latest/user/webhooks/>.
 
 use super::{
-    EventName, FORM, JSON, Profile,
-    gitea::{asked_by, sign, verifier},
+    EventName, FORM, JSON, Profile, Setup,
+    gitea::{self, asked_by, sign, verifier},
 };
 
 const SIGNATURE: &str = "x-forgejo-signature";
+
+const SETUP: Setup = Setup {
+    page: "at Forgejo: Settings > Webhooks > Add Webhook > Forgejo",
+    ..gitea::SETUP
+};
 
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Header("x-forgejo-event"),
@@ -15,5 +20,6 @@ pub(super) const PROFILE: Profile = Profile {
     media_types: &[JSON, FORM],
     verifier: |claim| verifier(claim, SIGNATURE),
     sign: |keys, draft| sign(keys, draft, SIGNATURE),
+    setup: SETUP,
     ..Profile::of(asked_by("forgejo"))
 };

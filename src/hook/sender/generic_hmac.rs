@@ -4,10 +4,23 @@
 
 use super::{
     super::mac::{self, Algorithm},
-    Asked, Credential, Profile, ReceiverType, Verifier,
+    Asked, Credential, FormValue, Profile, ReceiverType, Setup, Verifier,
 };
 
 const SIGNATURE: &str = "x-signature";
+
+const SETUP: Setup = Setup {
+    page: "tell the sender",
+    fields: &[
+        ("URL", FormValue::Url),
+        (
+            "X-Signature",
+            FormValue::Text("sha256= and the HMAC of the body in hexadecimal digits"),
+        ),
+        ("key", FormValue::Token),
+    ],
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     delivery_headers: &["idempotency-key", "webhook-id"],
@@ -16,5 +29,6 @@ pub(super) const PROFILE: Profile = Profile {
         let sign = |token| mac::sign(Algorithm::Sha256, token, draft.body);
         Credential::made(SIGNATURE, keys.tokens.first().map(sign))
     },
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::GenericHmac))
 };

@@ -8,11 +8,24 @@ use super::{
         form::FormPayload,
         mac::{self, Algorithm},
     },
-    Asked, Claim, Credential, Draft, EventName, FORM, JSON, Keys, Profile, ReceiverType,
-    Unauthentic, Verifier, is_media_type,
+    Asked, Claim, Credential, Draft, EventName, FORM, FormValue, JSON, Keys, Profile, ReceiverType,
+    Setup, Unauthentic, Verifier, is_media_type,
 };
 
 const SIGNATURE: &str = "x-gitea-signature";
+
+pub(super) const SETUP: Setup = Setup {
+    page: "at Gitea: Settings > Webhooks > Add Webhook > Gitea",
+    fields: &[
+        ("Target URL", FormValue::Url),
+        ("HTTP Method", FormValue::Text("POST")),
+        ("Content Type", FormValue::Text("application/json")),
+        ("Secret", FormValue::Token),
+        ("Trigger On", FormValue::Events("Push Events")),
+    ],
+    events: &["push"],
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Header("x-gitea-event"),
@@ -20,6 +33,7 @@ pub(super) const PROFILE: Profile = Profile {
     media_types: &[JSON, FORM],
     verifier: |claim| verifier(claim, SIGNATURE),
     sign: |keys, draft| sign(keys, draft, SIGNATURE),
+    setup: SETUP,
     ..Profile::of(asked_by("gitea"))
 };
 

@@ -5,11 +5,28 @@
 
 use super::{
     super::mac::{self, Algorithm},
-    Asked, Claim, Credential, EventName, FORM, JSON, Profile, ReceiverType, Unauthentic, Verifier,
+    Asked, Claim, Credential, EventName, FORM, FormValue, JSON, Profile, ReceiverType, Setup,
+    Unauthentic, Verifier,
 };
 
 pub(super) const SIGNATURE: &str = "x-hub-signature-256";
 pub(super) const LEGACY_SIGNATURE: &str = "x-hub-signature";
+
+const SETUP: Setup = Setup {
+    page: "at GitHub: Settings > Webhooks > Add webhook",
+    fields: &[
+        ("Payload URL", FormValue::Url),
+        ("Content type", FormValue::Text("application/json")),
+        ("Secret", FormValue::Token),
+        (
+            "SSL verification",
+            FormValue::Text("Enable SSL verification"),
+        ),
+        ("Which events", FormValue::Events("Just the push event")),
+    ],
+    events: &["ping", "push"],
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Header("x-github-event"),
@@ -20,6 +37,7 @@ pub(super) const PROFILE: Profile = Profile {
         let sign = |token| mac::sign(Algorithm::Sha256, token, draft.body);
         Credential::made(SIGNATURE, keys.tokens.first().map(sign))
     },
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Github))
 };
 

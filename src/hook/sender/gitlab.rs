@@ -4,12 +4,27 @@
 //! signature is required, and the token that may come with it is not looked at.
 
 use super::{
-    super::keys::SigningKey, Asked, Credential, EventName, InvalidSecret, Keys, Profile,
-    ReceiverType, Secrets, Verifier, standard_webhooks,
+    super::keys::SigningKey, Asked, Credential, EventName, FormValue, InvalidSecret, Keys, Profile,
+    ReceiverType, Secrets, Setup, Verifier, standard_webhooks,
 };
 use crate::api::annotations::SIGNING_TOKEN_KEY;
 
 const TOKEN: &str = "x-gitlab-token";
+
+const SETUP: Setup = Setup {
+    page: "at GitLab: Settings > Webhooks > Add new webhook",
+    fields: &[
+        ("URL", FormValue::Url),
+        ("Secret token", FormValue::Token),
+        (
+            "Trigger",
+            FormValue::Events("Push events and Tag push events"),
+        ),
+        ("Enable SSL verification", FormValue::Text("ticked")),
+    ],
+    events: &["Push Hook", "Tag Push Hook"],
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Header("x-gitlab-event"),
@@ -30,6 +45,7 @@ pub(super) const PROFILE: Profile = Profile {
             standard_webhooks::sign(keys, draft)
         }
     },
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Gitlab))
 };
 

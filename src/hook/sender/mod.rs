@@ -18,6 +18,7 @@ mod harbor;
 mod nexus;
 mod profile;
 mod quay;
+mod setup;
 mod standard_webhooks;
 
 use http::{HeaderMap, header::CONTENT_TYPE};
@@ -33,6 +34,7 @@ use super::{
 };
 use profile::{Asked, EventName, FORM, JSON, Profile};
 pub use profile::{Credential, Draft, Unsignable};
+pub use setup::{FormValue, Setup, TokenShape};
 
 use crate::api::{
     annotations,
@@ -139,6 +141,12 @@ impl Sender {
     #[must_use]
     pub fn names_events(self) -> bool {
         !matches!(self.profile().event, EventName::Nowhere)
+    }
+
+    /// What a person sets up at the host.
+    #[must_use]
+    pub fn setup(self) -> &'static Setup {
+        &self.profile().setup
     }
 
     /// What the sender itself would send to prove a request; no headers when the path is the only credential.

@@ -7,12 +7,24 @@ use super::{
         json::{self, Fields, Shape},
         mac::{self, Algorithm},
     },
-    Asked, Credential, Profile, ReceiverType, Verifier,
+    Asked, Credential, FormValue, Profile, ReceiverType, Setup, Verifier,
 };
 
 const SIGNATURE: &str = "x-nexus-webhook-signature";
 
 const EVENT: Fields = &[("action", Shape::Text), ("repositoryName", Shape::Text)];
+
+const SETUP: Setup = Setup {
+    page: "at Nexus: Administration > System > Capabilities > Create capability",
+    fields: &[
+        ("Type", FormValue::Text("Webhook: Repository")),
+        ("Repository", FormValue::Text("the one that you follow")),
+        ("Event Types", FormValue::Text("component")),
+        ("URL", FormValue::Url),
+        ("Secret Key", FormValue::Token),
+    ],
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     delivery_headers: &["x-nexus-webhook-delivery"],
@@ -22,5 +34,6 @@ pub(super) const PROFILE: Profile = Profile {
         Credential::made(SIGNATURE, keys.tokens.first().map(sign))
     },
     decode: Some(|body| json::read_whole(body, EVENT).map(drop)),
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Nexus))
 };

@@ -5,7 +5,9 @@
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use super::{Claim, InvalidSecret, Keys, Malformed, ReceiverType, Secrets, Unauthentic, Verifier};
+use super::{
+    Claim, InvalidSecret, Keys, Malformed, ReceiverType, Secrets, Setup, Unauthentic, Verifier,
+};
 
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
@@ -34,6 +36,8 @@ pub(super) struct Profile {
     pub(super) sign: fn(&Keys, &Draft<'_>) -> Option<Vec<Credential>>,
     /// Reads the body, for senders whose bodies Flux reads.
     pub(super) decode: Option<Decode>,
+    /// What a person sets up at the host.
+    pub(super) setup: Setup,
 }
 
 /// How a Receiver asks for a sender.
@@ -70,6 +74,7 @@ impl Profile {
             verifier: |_| Ok(Verifier::path()),
             sign: |_, _| Some(Vec::new()),
             decode: None,
+            setup: Setup::of_url(),
         }
     }
 }

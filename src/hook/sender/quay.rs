@@ -4,7 +4,7 @@
 
 use super::{
     super::json::{self, Fields, Shape},
-    Asked, Profile, ReceiverType,
+    Asked, FormValue, Profile, ReceiverType, Setup,
 };
 
 const PUSH: Fields = &[
@@ -12,7 +12,22 @@ const PUSH: Fields = &[
     ("updated_tags", Shape::Array(&Shape::Text)),
 ];
 
+const SETUP: Setup = Setup {
+    page: "at Quay: Settings > Events and Notifications > Create Notification",
+    fields: &[
+        (
+            "When this event occurs",
+            FormValue::Text("Push to Repository"),
+        ),
+        ("Then issue a notification", FormValue::Text("Webhook POST")),
+        ("Webhook URL", FormValue::Url),
+        ("POST JSON body template", FormValue::Text("empty")),
+    ],
+    ..Setup::of_url()
+};
+
 pub(super) const PROFILE: Profile = Profile {
     decode: Some(|body| json::read_first(body, PUSH).map(drop)),
+    setup: SETUP,
     ..Profile::of(Asked::Type(ReceiverType::Quay))
 };

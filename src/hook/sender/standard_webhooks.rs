@@ -9,12 +9,23 @@ use super::{
         keys::SigningKey,
         webhook::{self, ID, SIGNATURE, TIMESTAMP},
     },
-    Asked, Credential, Draft, EventName, InvalidSecret, Keys, Profile, ReceiverType, Secrets,
-    Verifier,
+    Asked, Credential, Draft, EventName, FormValue, InvalidSecret, Keys, Profile, ReceiverType,
+    Secrets, Setup, TokenShape, Verifier,
 };
 use crate::api::annotations::{PUBLIC_KEY_KEY, TOKEN_KEY};
 
 const EVENT: Fields = &[("type", Shape::Text)];
+
+const SETUP: Setup = Setup {
+    page: "at the sender: register an endpoint",
+    fields: &[
+        ("endpoint", FormValue::Url),
+        ("signing secret", FormValue::Token),
+        ("events", FormValue::Events("those that should trigger")),
+    ],
+    token: TokenShape::Webhook,
+    ..Setup::of_url()
+};
 
 pub(super) const PROFILE: Profile = Profile {
     event: EventName::Body(|body| Ok(json::text(&json::read_first(body, EVENT)?, "type"))),
@@ -23,6 +34,7 @@ pub(super) const PROFILE: Profile = Profile {
     keys,
     verifier: Verifier::message,
     sign,
+    setup: SETUP,
     ..Profile::of(Asked::Annotation(
         "standard-webhooks",
         ReceiverType::GenericHmac,

@@ -158,6 +158,13 @@ impl Dev {
             .to_owned()
     }
 
+    /// The operator's listener.
+    pub(crate) fn operator(&self) -> String {
+        let says = |line: &&str| line.contains("hookgate deliveries");
+        let line = self.welcome.lines().find(says).expect("it says how");
+        line.rsplit(' ').next().expect("a URL").to_owned()
+    }
+
     /// The URL of a Receiver's hook.
     pub(crate) fn hook(&self, receiver: &str) -> String {
         let line = self

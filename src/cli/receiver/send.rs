@@ -5,31 +5,22 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt, api::ListParams};
-use tokio_util::sync::CancellationToken;
+use kube::{Api, Client, api::ListParams};
 
-use super::{catalogue, connect, delivery, output, recording::Recording};
+use super::found::{self, name_of};
 use crate::{
     api::receiver::Receiver,
+    cli::{catalogue, connect, delivery, output, recording::Recording},
     config,
-    hook::{Secrets, Sender},
+    hook::Sender,
 };
 
 /// Sends the request of `args`; it is an error when the answer is not 2xx.
-pub(super) async fn run(args: config::Send, stop: CancellationToken) -> anyhow::Result<()> {
-    tokio::select! {
-        sent = send(args) => sent,
-        () = stop.cancelled() => bail!("interrupted before an answer came"),
-    }
-}
-
-async fn send(args: config::Send) -> anyhow::Result<()> {
+pub(super) async fn run(args: &config::Send) -> anyhow::Result<()> {
     let recording = recorded(&args.file).await?;
-    let dev = args.data_dir.join("kubeconfig");
-    let client = connect::client(&args.cluster(dev.is_file().then_some(dev))).await?;
-    let receiver = find(&client, &args, &recording).await?;
-    let name = receiver_name(&receiver);
+    let client = connect::client_of(&args.connection).await?;
+    let receiver = find(&client, args, &recording).await?;
+    let name = name_of(&receiver);
     let sender =
         Sender::of(&receiver).with_context(|| format!("cannot send to Receiver `{name}`"))?;
     let path = receiver
@@ -37,10 +28,10 @@ async fn send(args: config::Send) -> anyhow::Result<()> {
         .as_ref()
         .and_then(|status| status.webhook_path.as_deref())
         .with_context(|| {
-            format!("Receiver `{name}` has no path yet; see `kubectl describe receiver`")
+            format!("Receiver `{name}` has no path yet; see `hookgate receiver show {name}`")
         })?;
     let url = delivery::hook_url(&args.url, path)?;
-    let secrets = secrets(&client, &receiver).await?;
+    let secrets = found::secrets(&client, &receiver).await?;
     let signed = delivery::signed(recording, sender, secrets.as_ref())?;
     let answer = delivery::send(signed, url).await?;
     output::write(&format!("{}\n", answer.status))?;
@@ -71,11 +62,7 @@ async fn find(
     recording: &Recording,
 ) -> anyhow::Result<Receiver> {
     if let Some(wanted) = &args.receiver {
-        let receivers: Api<Receiver> = Api::namespaced(client.clone(), &wanted.namespace);
-        let found = receivers.get_opt(&wanted.name).await;
-        return found
-            .with_context(|| format!("cannot read Receiver `{wanted}`"))?
-            .with_context(|| format!("there is no Receiver `{wanted}`"));
+        return found::receiver(client, wanted).await;
     }
     let receivers: Api<Receiver> = Api::all(client.clone());
     let listed = receivers.list(&ListParams::default()).await;
@@ -102,10 +89,7 @@ fn only_of_type(receivers: &[Receiver], type_: &str) -> anyhow::Result<Receiver>
             "no Receiver is at the recorded path and none is of type `{type_}`; name one with `--receiver NAMESPACE/NAME`"
         ),
         several => {
-            let names: Vec<_> = several
-                .iter()
-                .map(|receiver| receiver_name(receiver))
-                .collect();
+            let names: Vec<_> = several.iter().map(|receiver| name_of(receiver)).collect();
             bail!(
                 "several Receivers are of type `{type_}`; name one with `--receiver`: {}",
                 names.join(", ")
@@ -130,30 +114,9 @@ fn folder(file: &Path) -> &str {
     folder.and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-async fn secrets(client: &Client, receiver: &Receiver) -> anyhow::Result<Option<Secrets>> {
-    let Some(reference) = &receiver.spec.secret_ref else {
-        return Ok(None);
-    };
-    let namespace = receiver.namespace().unwrap_or_default();
-    let name = format!("{namespace}/{}", reference.name);
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
-    let secret = secrets.get(&reference.name).await;
-    let secret = secret.with_context(|| format!("cannot read Secret `{name}`"))?;
-    let secrets = Secrets::of(secret.data.unwrap_or_default())
-        .with_context(|| format!("cannot use Secret `{name}`"))?;
-    Ok(Some(secrets))
-}
-
-fn receiver_name(receiver: &Receiver) -> String {
-    format!(
-        "{}/{}",
-        receiver.namespace().unwrap_or_default(),
-        receiver.name_any()
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use kube::ResourceExt as _;
     use serde_json::json;
 
     use super::*;

@@ -1,0 +1,44 @@
+//! `hookgate receiver`: everything an operator does with one Receiver, or sees of all of them; one file per verb.
+//!
+//! What the commands are told is checked by `config`; what a delivery means is `hook`'s.
+
+mod found;
+mod list;
+mod new;
+mod send;
+mod show;
+mod summary;
+
+use anyhow::bail;
+use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Show Receivers, what they trigger and when they last did
+    List(config::List),
+    /// Show everything that is known of one Receiver
+    Show(config::Show),
+    /// Print a Secret and a Receiver ready to apply, and what to enter at the host
+    New(config::New),
+    /// Sign a recorded request with a Receiver's Secret and send it
+    Send(config::Send),
+}
+
+/// Does what the command says, unless `stop` comes first.
+pub(super) async fn run(command: Command, stop: CancellationToken) -> anyhow::Result<()> {
+    let work = async {
+        match command {
+            Command::List(args) => list::run(&args).await,
+            Command::Show(args) => show::run(&args).await,
+            Command::New(args) => new::run(&args),
+            Command::Send(args) => send::run(&args).await,
+        }
+    };
+    match stop.run_until_cancelled(work).await {
+        Some(done) => done,
+        None => bail!("interrupted"),
+    }
+}

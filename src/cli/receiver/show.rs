@@ -1,0 +1,235 @@
+//! `hookgate receiver show`: everything that is known of one Receiver.
+//!
+//! The object is read from the cluster, and the last deliveries from a gateway, which may not be there.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::{found, list::plain, summary::Summary};
+use crate::{
+    api::{
+        annotations::REPLAY_WINDOW,
+        condition::{Condition, ConditionStatus, READY},
+        denied::DeniedTargets,
+    },
+    cli::{
+        connect,
+        deliveries::{client::Server, table},
+        output,
+        table::{age, printable},
+    },
+    config::{Show, ShowOutput},
+    trigger::history::Delivery,
+};
+
+/// How many deliveries are shown.
+const DELIVERIES: usize = 10;
+
+/// The annotations that say how deliveries are judged.
+const SETTINGS: [&str; 1] = [REPLAY_WINDOW];
+
+/// Prints the Receiver that `args` names.
+pub(super) async fn run(args: &Show) -> anyhow::Result<()> {
+    let client = connect::client_of(&args.connection).await?;
+    let name = args.receiver.within(client.default_namespace())?;
+    let stored = found::stored(&client, &name).await?;
+    match args.output {
+        ShowOutput::Json => return output::write(&format!("{:#}\n", plain(stored)?)),
+        ShowOutput::Yaml => return output::write(&serde_saphyr::to_string(&plain(stored)?)?),
+        ShowOutput::Text => {}
+    }
+    let now = Timestamp::now();
+    let summary = Summary::of(&stored);
+    let settings = SETTINGS.into_iter().filter_map(|key| {
+        let value = stored.annotations().get(key)?;
+        Some(format!("{key}: {value}"))
+    });
+    output::write(&description(&summary, &settings.collect::<Vec<_>>(), now))?;
+    let server = &args.server.server;
+    let query = format!("limit={DELIVERIES}&receiver={name}");
+    let listed = async { Server::at(server)?.list(&query).await }.await;
+    output::write(&deliveries(server, &listed, now))
+}
+
+/// What the object says, in words.
+fn description(summary: &Summary, settings: &[String], now: Timestamp) -> String {
+    let since = |at: Timestamp| format!("{} ago", age(now.duration_since(at).as_secs()));
+    let mut text = format!("Receiver {}\n\n", summary.receiver);
+    let mut say = |label: &str, lines: Vec<String>| {
+        for (index, line) in lines.iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "{label:<14}{}", printable(line));
+        }
+    };
+    if let Err(problem) = &summary.parsed {
+        say("Malformed", vec![problem.clone()]);
+    }
+    say("Sender", vec![summary.sender.clone()]);
+    say("Ready", vec![readiness(summary)]);
+    let conditions = summary.status.conditions.iter();
+    say(
+        "Conditions",
+        conditions
+            .filter(|condition| condition.type_ != READY)
+            .map(condition)
+            .collect(),
+    );
+    let path = summary.status.webhook_path.iter().cloned();
+    say("Path", path.collect());
+    if !summary.secret.is_empty() {
+        say("Secret", vec![summary.secret.clone()]);
+    }
+    say("Events", vec![events(summary)]);
+    say("Triggers", summary.triggers.clone());
+    let denied = summary.denied.iter().flat_map(DeniedTargets::iter);
+    let denied = denied.map(|(target, grant)| format!("{target}: grant `{grant}`"));
+    say("Denied", denied.collect());
+    say("Settings", settings.to_vec());
+    if let Some(created) = summary.created {
+        say("Created", vec![format!("{created}, {}", since(created))]);
+    }
+    let last = summary.last.as_ref();
+    let last = last.map_or_else(
+        || "none is known".to_owned(),
+        |last| {
+            let event = Some(&last.event).filter(|event| !event.is_empty());
+            let event = event.map_or_else(String::new, |event| format!("{event}, "));
+            let (at, delivery) = (last.at, &last.delivery);
+            format!("{at}, {}: {event}delivery {delivery}", since(at))
+        },
+    );
+    say("Last trigger", vec![last]);
+    text
+}
+
+/// Whether it takes deliveries, and what the controller says of that.
+fn readiness(summary: &Summary) -> String {
+    let ready = summary.status.conditions.find(READY);
+    let said = ready.map_or_else(
+        || "no controller has said anything of it yet".to_owned(),
+        |ready| format!("{}: {}", ready.reason, ready.message),
+    );
+    match summary.ready {
+        "Unknown" if ready.is_some() => {
+            format!("Unknown, for it has changed since this was said: {said}")
+        }
+        word => format!("{word}, {said}"),
+    }
+}
+
+fn condition(condition: &Condition) -> String {
+    let status = match &condition.status {
+        ConditionStatus::True => "True",
+        ConditionStatus::False => "False",
+        ConditionStatus::Unknown => "Unknown",
+        ConditionStatus::Foreign(status) => status,
+    };
+    let Condition {
+        type_,
+        reason,
+        message,
+        ..
+    } = condition;
+    format!("{type_} is {status}, {reason}: {message}")
+}
+
+fn events(summary: &Summary) -> String {
+    let Ok(receiver) = &summary.parsed else {
+        return String::new();
+    };
+    match crate::hook::Sender::of(receiver) {
+        Ok(sender) if !sender.names_events() => "the sender names none, so all trigger".to_owned(),
+        _ if summary.events.is_empty() => "all".to_owned(),
+        _ => summary.events.join(", "),
+    }
+}
+
+/// The last deliveries, or why they are not known.
+fn deliveries(server: &str, listed: &anyhow::Result<Vec<Delivery>>, now: Timestamp) -> String {
+    match listed {
+        Err(_) => format!(
+            "\nDeliveries are not shown: no gateway answers at {server}; in a cluster, run `kubectl port-forward POD 9441`\n"
+        ),
+        Ok(deliveries) if deliveries.is_empty() => {
+            format!("\nThe gateway at {server} has had no deliveries\n")
+        }
+        Ok(deliveries) => {
+            let table = table::Table::new(now, deliveries);
+            let lines = deliveries.iter().map(|delivery| table.line(delivery));
+            format!(
+                "\nDeliveries at {server}\n{}{}",
+                table.header(),
+                lines.collect::<String>()
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_told_in_words() {
+        let object = serde_json::from_value(json!({
+            "apiVersion": "notification.toolkit.fluxcd.io/v1",
+            "kind": "Receiver",
+            "metadata": {
+                "name": "ci", "namespace": "apps", "generation": 1,
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+                "annotations": {
+                    "hookgate.dev/last-trigger": r#"{"at":"2026-01-01T23:55:00Z","delivery":"72d3","event":"push"}"#,
+                    "hookgate.dev/denied-targets": r#"{"GitRepository/apps/api":"patch on gitrepositories"}"#,
+                },
+            },
+            "spec": {"type": "github", "secretRef": {"name": "token"}, "events": ["push", "ping"], "resources": [
+                {"kind": "GitRepository", "name": "web"}, {"kind": "GitRepository", "name": "api"},
+            ]},
+            "status": {
+                "webhookPath": "/hook/01",
+                "conditions": [{
+                    "type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1,
+                    "message": "it works", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }, {
+                    "type": "TargetsAccessible", "status": "False", "reason": "Forbidden", "observedGeneration": 1,
+                    "message": "not all", "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }],
+            },
+        }));
+        let now = "2026-01-02T00:00:00Z".parse().unwrap();
+        let settings = ["hookgate.dev/replay-window: 1m".to_owned()];
+        let text = description(&Summary::of(&object.unwrap()), &settings, now);
+        assert_eq!(
+            text,
+            "Receiver apps/ci\n\
+             \n\
+             Sender        github\n\
+             Ready         True, Succeeded: it works\n\
+             Conditions    TargetsAccessible is False, Forbidden: not all\n\
+             Path          /hook/01\n\
+             Secret        token\n\
+             Events        push, ping\n\
+             Triggers      GitRepository/web\n\
+             \x20             GitRepository/api\n\
+             Denied        GitRepository/apps/api: grant `patch on gitrepositories`\n\
+             Settings      hookgate.dev/replay-window: 1m\n\
+             Created       2026-01-01T00:00:00Z, 24h ago\n\
+             Last trigger  2026-01-01T23:55:00Z, 5m ago: push, delivery 72d3\n"
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_is_not_there_is_no_error() {
+        let text = deliveries(
+            "http://x",
+            &Err(anyhow::anyhow!("refused")),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(text.contains("no gateway answers at http://x"), "{text}");
+    }
+}
