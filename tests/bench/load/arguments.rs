@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// The process with the API server
     #[arg(long, hide = true)]
     pub(crate) front: bool,
+    /// The process with the bare server
+    #[arg(long, hide = true)]
+    pub(crate) bare_server: bool,
     /// Given by `cargo bench` to every program
     #[arg(long, hide = true)]
     bench: bool,
@@ -145,6 +148,9 @@ pub(crate) struct Other {
     /// Load hookgate before them, in the same way
     #[arg(long)]
     pub(crate) own: bool,
+    /// Load, after hookgate and in the same way, a server that only reads the body and computes its HMAC
+    #[arg(long)]
+    pub(crate) bare: bool,
 }
 
 /// What goes wrong between hookgate and the API server.

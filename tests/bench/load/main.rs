@@ -5,6 +5,7 @@
 //! CPU time and memory are read from `/proc`, so only on Linux.
 
 mod arguments;
+mod bare;
 mod measure;
 mod mix;
 mod pace;
@@ -22,7 +23,7 @@ use std::{
 
 use clap::Parser;
 
-use self::{arguments::Arguments, report::Report, subject::Subject, support::front};
+use self::{arguments::Arguments, bare::Bare, report::Report, subject::Subject, support::front};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -48,6 +49,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if arguments.bare_server {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(bare::serve())?;
+        return Ok(Vec::new());
+    }
     if arguments.front {
         runtime.block_on(front::run(arguments.own.cluster.as_deref()))?;
         return Ok(Vec::new());
@@ -62,6 +68,12 @@ async fn load_all(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
     if others == 0 || arguments.other.own {
         let (subject, stage) = Subject::own(arguments).await?;
         let measured = measure::measure(subject, Some(stage), arguments).await?;
+        failures.append(&mut print(&measured, arguments)?);
+    }
+    if arguments.other.bare {
+        let bare = Bare::start().await?;
+        let subject = Subject::bare(&bare, arguments)?;
+        let measured = measure::measure(subject, None, arguments).await?;
         failures.append(&mut print(&measured, arguments)?);
     }
     for place in 0..others {

@@ -16,6 +16,7 @@ use tokio::net::lookup_host;
 
 use crate::{
     arguments::{Arguments, Journal, Role},
+    bare::Bare,
     support::{
         api::Api,
         gateway::Gateway,
@@ -75,7 +76,6 @@ impl Subject {
         let given = gateway_arguments(arguments, journal.path());
         let mut gateway = Gateway::start(api.kubeconfig(), &given, log)?;
         gateway.ready().await?;
-        let paths = (0..layout.receivers).map(objects::path);
         let subject = Self {
             name: match own.journal {
                 Journal::On => "hookgate",
@@ -84,7 +84,7 @@ impl Subject {
             .to_owned(),
             address: gateway.address,
             host: HeaderValue::from_str(&gateway.address.to_string())?,
-            paths: paths.collect::<anyhow::Result<_>>()?,
+            paths: paths(layout)?,
             unknown: Uri::from_static(UNKNOWN),
             token: Token::new(TOKEN.into())?,
             process: Some(gateway.id()?),
@@ -97,6 +97,19 @@ impl Subject {
             _journal: journal,
         };
         Ok((subject, stage))
+    }
+
+    /// The bare server, with the paths that hookgate would have.
+    pub(crate) fn bare(bare: &Bare, arguments: &Arguments) -> anyhow::Result<Self> {
+        Ok(Self {
+            name: "a bare server".to_owned(),
+            address: bare.address,
+            host: HeaderValue::from_str(&bare.address.to_string())?,
+            paths: paths(arguments.own.layout())?,
+            unknown: Uri::from_static(UNKNOWN),
+            token: Token::new(TOKEN.into())?,
+            process: Some(bare.id.clone()),
+        })
     }
 
     /// A gateway that runs already, by its place among the URLs.
@@ -133,6 +146,10 @@ impl Stage {
     pub(crate) async fn annotated(&self) -> anyhow::Result<BTreeMap<usize, Timestamp>> {
         objects::annotated(&self.client).await
     }
+}
+
+fn paths(layout: Layout) -> anyhow::Result<Vec<Uri>> {
+    (0..layout.receivers).map(objects::path).collect()
 }
 
 fn gateway_arguments(arguments: &Arguments, journal: &Path) -> Vec<OsString> {
