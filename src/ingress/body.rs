@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use axum::{body::Body, extract::Request};
 use http::{
-    HeaderMap, Uri,
+    HeaderMap, Uri, Version,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST},
+    request::Parts,
 };
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
@@ -38,12 +39,7 @@ impl Arrival {
     /// Checks what can be told from the head alone.
     pub(super) fn receive(request: Request) -> Result<Self, Rejection> {
         let (head, body) = request.into_parts();
-        if head.uri.authority().is_some() {
-            return Err(Rejection::Malformed("absolute-form target"));
-        }
-        if head.headers.get_all(HOST).iter().count() > 1 {
-            return Err(Rejection::Malformed("more than one Host"));
-        }
+        check_host(&head)?;
         if head
             .headers
             .get_all(CONTENT_ENCODING)
@@ -95,6 +91,23 @@ impl Arrival {
             headers: self.headers,
             kept,
         })
+    }
+}
+
+/// One host and no more: as `Host`, or in HTTP/2 as `:authority`, which is where hyper finds it in the target.
+fn check_host(head: &Parts) -> Result<(), Rejection> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let (host, another) = (hosts.next(), hosts.next());
+    if another.is_some() {
+        return Err(Rejection::Malformed("more than one Host"));
+    }
+    match head.uri.authority() {
+        None => Ok(()),
+        Some(_) if head.version < Version::HTTP_2 => {
+            Err(Rejection::Malformed("absolute-form target"))
+        }
+        Some(authority) if host.is_none_or(|host| host == authority.as_str()) => Ok(()),
+        Some(_) => Err(Rejection::Malformed("more than one Host")),
     }
 }
 
@@ -161,6 +174,13 @@ mod tests {
             ),
             (
                 request().header(HOST, "a").header(HOST, "b"),
+                Rejection::Malformed("more than one Host"),
+            ),
+            (
+                Request::builder()
+                    .version(Version::HTTP_2)
+                    .uri("http://a/hook/a")
+                    .header(HOST, "b"),
                 Rejection::Malformed("more than one Host"),
             ),
             (

@@ -127,7 +127,7 @@ impl Books {
 }
 
 /// The network that one party is likely to hold: /24 of IPv4, /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();

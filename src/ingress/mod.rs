@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod body;
+mod connections;
 mod deliver;
 mod headers;
 mod limit;

@@ -28,6 +28,18 @@ on_every_back_end! {
         assert_ne!(gw.annotation("GitRepository", "podinfo").await, Some(first));
     }
 
+    async fn a_push_over_http2_is_taken_too(gw) {
+        gw.apply_catalogue("github").await;
+        let push = gw.recorded(PUSH, "github").await;
+
+        let forged = gw.send_over_http2(push.clone().with_flipped_body_bit(0)).await;
+        assert_eq!(forged.status, StatusCode::UNAUTHORIZED);
+        let answer = gw.send_over_http2(push).await;
+
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert!(gw.annotation("GitRepository", "podinfo").await.is_some());
+    }
+
     async fn a_flipped_bit_changes_nothing(gw) {
         gw.apply_catalogue("github").await;
         let push = gw.recorded(PUSH, "github").await;

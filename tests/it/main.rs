@@ -2,6 +2,7 @@
 //!
 //! What pure functions do is tested beside them; here it is what a user can see.
 
+mod abuse;
 mod cli;
 mod cluster;
 mod deliver;

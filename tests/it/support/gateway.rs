@@ -307,6 +307,13 @@ impl Gateway {
             .await
     }
 
+    /// The same over HTTP/2.
+    pub(crate) async fn send_over_http2(&self, delivery: Delivery) -> Answer {
+        let serving = self.serving.as_ref().expect("the gateway runs");
+        let gateway = serving.gateway().expect("a gateway");
+        delivery.send_over_http2(&gateway.to_string()).await
+    }
+
     /// What a probe or the metrics answer, such as `/readyz`.
     pub(crate) async fn admin(&self, path: &str) -> Answer {
         let serving = self.serving.as_ref().expect("the gateway runs");

@@ -11,7 +11,10 @@ use hookgate::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -118,13 +121,24 @@ impl Delivery {
 
     /// Sends it to `authority`, such as `127.0.0.1:9292`.
     pub(crate) async fn send(self, authority: &str) -> Answer {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        self.send_by(&client, authority).await
+    }
+
+    /// The same over HTTP/2, which is spoken without being asked.
+    pub(crate) async fn send_over_http2(self, authority: &str) -> Answer {
+        let mut client = Client::builder(TokioExecutor::new());
+        let client = client.http2_only(true).build_http();
+        self.send_by(&client, authority).await
+    }
+
+    async fn send_by(self, client: &Client<HttpConnector, Full<Bytes>>, authority: &str) -> Answer {
         let mut request = Request::builder()
             .method(self.method)
             .uri(format!("http://{authority}{}", self.path))
             .body(Full::new(self.body))
             .expect("a request");
         *request.headers_mut() = self.headers;
-        let client = Client::builder(TokioExecutor::new()).build_http();
         let (parts, body) = client
             .request(request)
             .await

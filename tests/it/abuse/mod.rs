@@ -1,0 +1,5 @@
+//! What strangers can do to the exposed port, and how each of it ends.
+//!
+//! Senders that are who they say are in `deliver`.
+
+mod connections;
