@@ -20,6 +20,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::live_secrets::{UsedSecret, UsedSecrets};
+
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -138,6 +140,11 @@ impl Metrics {
         let _ = self.0.trigger_load.set(Box::new(load));
     }
 
+    /// Asks which secrets were used, and when, whenever the metrics are shown; only the first call counts.
+    pub fn observe_secrets(&self, used: impl Fn() -> Vec<UsedSecret> + Send + Sync + 'static) {
+        self.0.used_secrets.observe(used);
+    }
+
     /// Records one reconciliation of one object.
     pub fn reconciliation(&self, kind: &'static str, namespace: &str, name: &str, took: Duration) {
         self.0
@@ -209,6 +216,7 @@ struct Families {
     refusals: Family<Refusal, Counter>,
     patches: Family<Patch, Counter>,
     patch_seconds: Histogram,
+    used_secrets: UsedSecrets,
     trigger_load: OnceLock<Box<dyn Fn() -> TriggerLoad + Send + Sync>>,
     pending_targets: Gauge,
     oldest_pending_seconds: Gauge<f64, AtomicU64>,
@@ -232,6 +240,7 @@ impl Families {
             refusals: Family::default(),
             patches: Family::default(),
             patch_seconds: Histogram::new(REQUEST_SECONDS),
+            used_secrets: UsedSecrets::default(),
             trigger_load: OnceLock::new(),
             pending_targets: Gauge::default(),
             oldest_pending_seconds: Gauge::default(),
@@ -290,6 +299,8 @@ impl Families {
     }
 
     fn register_load(&mut self) {
+        let used = Box::new(self.used_secrets.clone());
+        self.registry.register_collector(used);
         self.registry.register(
             "hookgate_trigger_pending_targets",
             "Targets that wait for a patch or for the answer to one",
@@ -400,99 +411,4 @@ fn bounded_method(method: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(metrics: &Metrics, line: &str) {
-        let text = metrics.encode();
-        assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
-    }
-
-    #[test]
-    fn requests_carry_the_labels_and_buckets_of_flux() {
-        let metrics = Metrics::new();
-        metrics.request_answered("POST", 200, Duration::from_millis(30), 0);
-        for (bucket, count) in [("0.005", 0), ("0.05", 1), ("10.0", 1)] {
-            let name = "gotk_receiver_http_request_duration_seconds_bucket";
-            let labels = r#"service="",handler="/hook/",method="POST",code="200""#;
-            check(
-                &metrics,
-                &format!(r#"{name}{{le="{bucket}",{labels}}} {count}"#),
-            );
-        }
-        check(
-            &metrics,
-            r#"gotk_receiver_http_response_size_bytes_count{service="",handler="/hook/",method="POST",code="200"} 1"#,
-        );
-    }
-
-    #[test]
-    fn an_invented_method_adds_no_series() {
-        let metrics = Metrics::new();
-        metrics.request_answered("BREW", 405, Duration::ZERO, 0);
-        metrics.request_answered("brew", 405, Duration::ZERO, 0);
-        check(
-            &metrics,
-            r#"gotk_receiver_http_request_duration_seconds_count{service="",handler="/hook/",method="other",code="405"} 2"#,
-        );
-    }
-
-    #[test]
-    fn a_request_is_in_flight_until_dropped() {
-        let metrics = Metrics::new();
-        let line = r#"gotk_receiver_http_requests_inflight{service="",handler="/hook/"}"#;
-        let (first, second) = (metrics.request_started(), metrics.request_started());
-        check(&metrics, &format!("{line} 2"));
-        drop(first);
-        check(&metrics, &format!("{line} 1"));
-        drop(second);
-        check(&metrics, &format!("{line} 0"));
-    }
-
-    #[test]
-    fn a_receiver_that_is_gone_leaves_no_series() {
-        let metrics = Metrics::new();
-        metrics.delivery("apps", "gone", "github", "done");
-        metrics.delivery("apps", "gone", "github", "not wanted");
-        metrics.delivery("apps", "stays", "github", "done");
-        metrics.reconciliation("Receiver", "apps", "gone", Duration::ZERO);
-        metrics.forget_receiver("apps", "gone");
-        check(
-            &metrics,
-            r#"hookgate_deliveries_total{namespace="apps",name="stays",type="github",outcome="done"} 1"#,
-        );
-        assert!(!metrics.encode().contains("gone"), "{}", metrics.encode());
-    }
-
-    #[test]
-    fn refusals_and_patches_are_counted() {
-        let metrics = Metrics::new();
-        metrics.refusal("authenticate", 401);
-        metrics.trigger_patch(PatchResult::Done, Duration::from_millis(3));
-        check(
-            &metrics,
-            r#"hookgate_refusals_total{phase="authenticate",code="401"} 1"#,
-        );
-        check(
-            &metrics,
-            r#"hookgate_trigger_patches_total{result="done"} 1"#,
-        );
-        check(&metrics, "hookgate_trigger_patch_duration_seconds_count 1");
-    }
-
-    #[test]
-    fn reconciliations_use_ten_buckets_up_to_half_an_hour() {
-        let metrics = Metrics::new();
-        metrics.reconciliation("Receiver", "apps", "app", Duration::from_secs(1));
-        let buckets = metrics
-            .encode()
-            .lines()
-            .filter(|l| l.starts_with("gotk_reconcile_duration_seconds_bucket"))
-            .count();
-        assert_eq!(buckets, 11, "ten and +Inf");
-        check(
-            &metrics,
-            r#"gotk_reconcile_duration_seconds_count{kind="Receiver",name="app",namespace="apps"} 1"#,
-        );
-    }
-}
+mod tests;
