@@ -140,6 +140,18 @@ fn what_is_told_of_the_last_trigger_is_read_again() {
 }
 
 #[test]
+fn named_live_secrets_are_read_again() {
+    replay(
+        properties::live_secrets,
+        &texts(&[
+            "previous until 2026-12-01T00:00:00Z, next",
+            "a, b until 9999-12-30T22:00:00.999999999Z,c until -009999-01-02T01:59:59Z, d, e",
+            "current, a, a, ,",
+        ]),
+    );
+}
+
+#[test]
 fn any_manifest_compiles_or_has_a_problem() {
     let manifests = catalogue("yaml").into_iter().flat_map(|file| {
         let text = String::from_utf8(file).unwrap();

@@ -7,7 +7,8 @@ use std::{path::Path, sync::LazyLock};
 use bytes::Bytes;
 use hookgate::{
     api::{
-        denied::DeniedTargets, duration::Duration, last_trigger::LastTrigger, receiver::Receiver,
+        denied::DeniedTargets, duration::Duration, last_trigger::LastTrigger,
+        live_secrets::LiveSets, receiver::Receiver,
     },
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
@@ -241,6 +242,19 @@ pub fn denied_targets(input: &[u8]) {
     assert_eq!(DeniedTargets::parse(&annotation), Some(denied));
 }
 
+/// Which secrets are live is read without more sets than there may be, and what is read of it is written so that it is
+/// read again, without mistakes.
+pub fn live_secrets(input: &[u8]) {
+    let Ok(annotation) = str::from_utf8(input) else {
+        return;
+    };
+    let live = LiveSets::parse(annotation);
+    assert!(live.sets().len() <= LiveSets::MAX_SETS);
+    let again = LiveSets::parse(&live.to_string());
+    assert_eq!(again.sets(), live.sets(), "{annotation:?}");
+    assert_eq!(again.mistakes(), [], "{annotation:?}");
+}
+
 /// A line of the journal that is read as a mark is written back as one that reads the same.
 ///
 /// The input is a key, a newline, and a value.
@@ -324,7 +338,7 @@ fn hook(sender: Sender) -> Hook {
     let receiver = serde_json::from_value(receiver).expect("the manifest is valid");
     Hook::compile(&receiver, POLICY)
         .expect("the Receiver is valid")
-        .with_secrets(&[secrets()])
+        .with_secrets(&secrets(), NOW)
         .expect("the token is all that the sender needs")
 }
 

@@ -29,9 +29,12 @@ pub const SENDER: &str = "hookgate.dev/sender";
 /// How far the time that a delivery was signed at may be from now, in Go's notation; five minutes when absent.
 pub const REPLAY_WINDOW: &str = "hookgate.dev/replay-window";
 
+/// On a Receiver: which secrets are live beside the current ones; its value is [`super::live_secrets::LiveSets`].
+pub const LIVE_SECRETS: &str = "hookgate.dev/live-secrets";
+
 /// The annotations that change what a Receiver accepts or what is said of it; Kubernetes does not count them as a new
 /// generation.
-pub const SETTINGS: [&str; 3] = [SENDER, REPLAY_WINDOW, DENIED_TARGETS];
+pub const SETTINGS: [&str; 4] = [SENDER, REPLAY_WINDOW, LIVE_SECRETS, DENIED_TARGETS];
 
 /// The key of a receiver Secret that holds a key to sign with (`whsec_…`), once GitLab has one.
 pub const SIGNING_TOKEN_KEY: &str = "signing-token";

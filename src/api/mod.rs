@@ -11,6 +11,7 @@ pub mod duration;
 pub mod git_repository;
 pub mod kustomization;
 pub mod last_trigger;
+pub mod live_secrets;
 pub mod receiver;
 pub mod reference;
 

@@ -23,6 +23,9 @@ pub const HEALTHY: &str = "Healthy";
 /// The condition type of a Receiver that is `False` while hookgate may not trigger some of its targets, else absent.
 pub const TARGETS_ACCESSIBLE: &str = "TargetsAccessible";
 
+/// The condition type of a Receiver that is `False` while some secrets that it names as live cannot be used, else absent.
+pub const LIVE_SECRETS_USABLE: &str = "LiveSecretsUsable";
+
 /// The longest message the schema accepts, in bytes; longer ones are cut and end in `...`.
 pub const MAX_MESSAGE_BYTES: usize = 32_768;
 
