@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     Hook,
     fold::equal_fold,
+    keys::Keys,
     malformed::Malformed,
     selection::Selection,
     unauthentic::Unauthentic,
@@ -55,14 +56,20 @@ impl Hook {
 
     /// Finds the credential in the headers; the body must then pass through the verifier.
     ///
-    /// `now` is for senders that sign when they send.
+    /// `now` is for senders that sign when they send, and for secrets that end.
     pub fn verifier(&self, headers: &HeaderMap, now: Timestamp) -> Result<Verifier, Unauthentic> {
-        self.sender.verifier(&Claim {
+        let claim = |keys| Claim {
             headers,
-            keys: &self.keys,
+            keys,
             now,
             window: self.window,
-        })
+        };
+        if self.keys.is_empty() {
+            return self.sender.verifier(&claim(&Keys::default()));
+        }
+        let live = self.keys.iter().enumerate();
+        let live = live.filter(|(_, set)| set.identity.is_live(now));
+        Verifier::any_of(live.map(|(index, set)| (index, self.sender.verifier(&claim(&set.keys)))))
     }
 
     /// The id that the sender gave the delivery, at most 128 visible ASCII characters.

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::token::Token;
 
-/// The keys of a hook, from every live Secret; comparing them takes constant time for each.
+/// The keys of one set of secrets; comparing them takes constant time for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys {
     /// Tokens that are sent along, or that key a digest over the body.
@@ -22,12 +22,6 @@ impl Keys {
             tokens: vec![token],
             signing: Vec::new(),
         }
-    }
-
-    /// Takes in the keys of another live Secret.
-    pub(super) fn join(&mut self, other: Self) {
-        self.tokens.extend(other.tokens);
-        self.signing.extend(other.signing);
     }
 }
 

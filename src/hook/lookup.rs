@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use arc_swap::ArcSwap;
 
-use super::{path::HookPath, table::Entry};
+use super::{path::HookPath, table::Claim};
 
 /// How many parts there are: one for each value of the first byte of a path's digest, which spreads evenly.
 const PARTS: usize = 256;
 
 /// The entry of each path.
-pub(super) struct Lookup(Vec<ArcSwap<HashMap<HookPath, Entry>>>);
+pub(super) struct Lookup(Vec<ArcSwap<HashMap<HookPath, Claim>>>);
 
 impl Default for Lookup {
     fn default() -> Self {
@@ -23,26 +23,26 @@ impl Default for Lookup {
 
 impl Lookup {
     /// What a path leads to.
-    pub(super) fn find(&self, path: &HookPath) -> Option<Entry> {
+    pub(super) fn find(&self, path: &HookPath) -> Option<Claim> {
         self.part(path)?.load().get(path).cloned()
     }
 
     /// Lets a path lead to something, or nowhere.
-    pub(super) fn set(&self, path: HookPath, entry: Option<&Entry>) {
+    pub(super) fn set(&self, path: HookPath, claim: Option<&Claim>) {
         let Some(part) = self.part(&path) else {
             return;
         };
         part.rcu(|entries| {
             let mut next = HashMap::clone(entries);
-            match entry {
-                Some(entry) => next.insert(path, entry.clone()),
+            match claim {
+                Some(claim) => next.insert(path, claim.clone()),
                 None => next.remove(&path),
             };
             next
         });
     }
 
-    fn part(&self, path: &HookPath) -> Option<&ArcSwap<HashMap<HookPath, Entry>>> {
+    fn part(&self, path: &HookPath) -> Option<&ArcSwap<HashMap<HookPath, Claim>>> {
         self.0.get(usize::from(path.first_byte()))
     }
 }

@@ -8,6 +8,7 @@ mod fold;
 mod form;
 mod json;
 mod keys;
+mod live;
 mod lookup;
 mod mac;
 mod malformed;
@@ -26,21 +27,25 @@ mod webhook;
 
 pub use compile::{CrossNamespaceRefs, Policy};
 pub use delivery::{Event, MAX_INTERPRETED_BYTES, Uninterpretable};
+pub use live::{LiveSecrets, SecretDigest, SetIdentity, SetProblem};
 pub use malformed::Malformed;
-pub use path::HookPath;
+pub use path::{HookPath, LivePath};
 pub use problem::{InvalidReceiver, Problem};
 pub use receiver_ref::ReceiverRef;
 pub use secrets::{InvalidSecret, Secrets};
 pub use selection::{Refusal, Selection, Selector, Target, TargetKind};
 pub use sender::{Credential, Draft, FormValue, Sender, Setup, TokenShape, Unsignable};
-pub use table::{Closed, Entry, HookTable, Listing};
+pub use table::{Closed, Entry, HookTable, Listing, SecretRef};
 pub use token::{BlankToken, Token};
 pub use unauthentic::Unauthentic;
 pub use verify::{Authentic, Verifier};
 
 use std::time::Duration;
 
-use keys::Keys;
+use jiff::Timestamp;
+
+use crate::api::live_secrets::LiveSets;
+use live::LiveKeys;
 
 /// A Receiver made ready for deliveries; compiled once, used for every delivery.
 #[derive(Clone, Debug)]
@@ -48,7 +53,11 @@ pub struct Hook {
     receiver: ReceiverRef,
     sender: Sender,
     secret: Option<String>,
-    keys: Keys,
+    /// Which secrets its Receiver names as live beside the current ones.
+    named: LiveSets,
+    /// The current set first; none when nothing is known of the Secret, or none is needed.
+    keys: Vec<LiveKeys>,
+    set_problems: Vec<SetProblem>,
     window: Duration,
     events: Vec<String>,
     selection: Selection,
@@ -79,13 +88,57 @@ impl Hook {
         &self.selection
     }
 
-    /// The same hook with these live secrets and no others; each must hold what the sender needs.
-    pub fn with_secrets(self, live: &[Secrets]) -> Result<Self, InvalidSecret> {
-        let mut keys = Keys::default();
-        for secrets in live {
-            keys.join(self.sender.keys(secrets)?);
-        }
-        Ok(Self { keys, ..self })
+    /// The sets of secrets that its Receiver names as live beside the current one.
+    #[must_use]
+    pub fn named(&self) -> &LiveSets {
+        &self.named
+    }
+
+    /// The same hook with what is live in its Secret and nothing else; the current set must hold what the sender needs.
+    pub fn with_secrets(self, secrets: &Secrets, now: Timestamp) -> Result<Self, InvalidSecret> {
+        let live = LiveSecrets::of(&self.receiver, &self.named, secrets, now);
+        self.with_live(&live)
+    }
+
+    /// The same hook with these live secrets and no others; the current set must hold what the sender needs.
+    pub fn with_live(self, live: &LiveSecrets) -> Result<Self, InvalidSecret> {
+        let (keys, set_problems) = live.keys(self.sender)?;
+        Ok(Self {
+            keys,
+            set_problems,
+            ..self
+        })
+    }
+
+    /// The same hook with other sets named as live; the keys stay as they are.
+    #[must_use]
+    pub fn with_named(self, named: LiveSets) -> Self {
+        Self { named, ..self }
+    }
+
+    /// The live sets of secrets, the current one first.
+    pub fn sets(&self) -> impl Iterator<Item = &SetIdentity> {
+        self.keys.iter().map(|set| &set.identity)
+    }
+
+    /// What is wrong with sets that the Receiver names as live.
+    #[must_use]
+    pub fn set_problems(&self) -> &[SetProblem] {
+        &self.set_problems
+    }
+
+    /// The set of secrets that proved a delivery at `path`; nothing for a hook without secrets.
+    ///
+    /// Of several it is the one that makes the path, or else the first.
+    #[must_use]
+    pub fn set_of(&self, authentic: &Authentic, path: &str) -> Option<&SetIdentity> {
+        let proving = authentic.0.iter().filter_map(|index| self.keys.get(*index));
+        let proving = proving.map(|set| &set.identity);
+        let path = HookPath::parse(path);
+        let mut at_path = proving
+            .clone()
+            .filter(|identity| Some(identity.path().path) == path);
+        at_path.next().or_else(|| proving.clone().next())
     }
 
     /// Whether deliveries are checked against the same keys as those of `other`.

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::token::Token;
@@ -14,6 +15,42 @@ const DIGEST_BYTES: usize = 32;
 /// `/hook/` and the digest that tells one Receiver from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HookPath([u8; DIGEST_BYTES]);
+
+/// A path, and how long it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LivePath {
+    /// The path.
+    pub path: HookPath,
+    /// The last moment at which it leads anywhere; for ever when absent.
+    pub until: Option<Timestamp>,
+}
+
+impl LivePath {
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now <= until)
+    }
+
+    /// Each path once, with the latest of its ends, in the order in which they come first.
+    pub(super) fn merge(paths: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut merged: Vec<Self> = Vec::new();
+        for path in paths {
+            match merged.iter_mut().find(|known| known.path == path.path) {
+                Some(known) => known.until = known.until.zip(path.until).map(|(a, b)| a.max(b)),
+                None => merged.push(path),
+            }
+        }
+        merged
+    }
+}
+
+impl From<HookPath> for LivePath {
+    /// A path without an end.
+    fn from(path: HookPath) -> Self {
+        Self { path, until: None }
+    }
+}
 
 impl HookPath {
     /// Derives the path of a Receiver as Flux does: SHA-256 over token, name and namespace, without separators.
@@ -116,6 +153,18 @@ mod tests {
         ] {
             assert_eq!(HookPath::parse(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_path_that_comes_twice_ends_with_the_later() {
+        let [a, b] = ["a", "b"].map(|name| HookPath::derive(None, name, ""));
+        let until = |second| Timestamp::from_second(second).ok();
+        let live = |path, until| LivePath { path, until };
+        let paths = [live(a, until(2)), live(b, until(1)), live(a, until(3))];
+        let merged = LivePath::merge(paths.into_iter());
+        assert_eq!(merged, [live(a, until(3)), live(b, until(1))]);
+        let merged = LivePath::merge([live(a, until(2)), live(a, None)].into_iter());
+        assert_eq!(merged, [live(a, None)]);
     }
 
     #[test]

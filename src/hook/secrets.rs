@@ -57,6 +57,39 @@ impl Secrets {
         &self.token
     }
 
+    /// The secrets of the set `name`: those of the keys that end in a dot and the name, without that end.
+    pub fn set(&self, name: &str) -> Result<Self, InvalidSecret> {
+        let (mut token, mut others) = (None, BTreeMap::new());
+        for (key, value) in &self.others {
+            let Some((key, set)) = key.split_once('.') else {
+                continue;
+            };
+            if set != name {
+                continue;
+            }
+            if key == TOKEN_KEY {
+                token = Some(Token::new(value.as_bytes().to_vec())?);
+            } else {
+                others.insert(key.to_owned(), value.clone());
+            }
+        }
+        let token = token.ok_or(InvalidSecret::NoToken)?;
+        Ok(Self { token, others })
+    }
+
+    /// The names of the sets that have a token, in no order that matters.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        let keys = self.others.keys().filter_map(|key| key.split_once('.'));
+        keys.filter_map(|(key, set)| (key == TOKEN_KEY).then_some(set))
+    }
+
+    /// The keys that belong to no set, with their values.
+    pub(super) fn of_one_set(&self) -> impl Iterator<Item = (&str, &Token)> {
+        let others = self.others.iter().filter(|(key, _)| !key.contains('.'));
+        let others = others.map(|(key, value)| (key.as_str(), value));
+        others.chain([(TOKEN_KEY, &self.token)])
+    }
+
     /// The value of another key, if it is there; it may be blank.
     pub(super) fn other(&self, key: &str) -> Option<&Token> {
         self.others.get(key)
@@ -103,6 +136,35 @@ mod tests {
             read(&[("token", "\n")]).unwrap_err(),
             "the token is empty or blank; anyone could pass for the sender"
         );
+    }
+
+    #[test]
+    fn keys_with_an_end_are_sets_of_their_own() {
+        let secrets = read(&[
+            ("token", "new"),
+            ("token.previous", "old"),
+            ("username.previous", "azure"),
+            ("username", "git"),
+            ("token.next", " "),
+            ("signing-token.other", "hush"),
+            ("token.a.b", "no set has such a name"),
+        ])
+        .unwrap();
+        let previous = secrets.set("previous").unwrap();
+        assert!(previous.token().matches(b"old"));
+        assert!(previous.other("username").unwrap().matches(b"azure"));
+        assert!(previous.other("token.next").is_none());
+        assert!(matches!(
+            secrets.set("next"),
+            Err(InvalidSecret::BlankToken(_))
+        ));
+        for absent in ["other", "b", ""] {
+            assert_eq!(secrets.set(absent).err(), Some(InvalidSecret::NoToken));
+        }
+        let sets: Vec<_> = secrets.sets().collect();
+        assert_eq!(sets, ["a.b", "next", "previous"]);
+        let own: Vec<_> = secrets.of_one_set().map(|(key, _)| key).collect();
+        assert_eq!(own, ["username", "token"]);
     }
 
     #[test]

@@ -15,12 +15,12 @@ use super::{
     webhook::SignedMessage,
 };
 
-/// A delivery whose sender is proven; only [`Verifier::finish`] makes one.
+/// A delivery whose sender is proven, and which of the hook's secrets proved it; only [`Verifier::finish`] makes one.
 #[derive(Debug)]
-pub struct Authentic(());
+pub struct Authentic(pub(super) Vec<usize>);
 
-/// Takes in a body piece by piece and tells at its end whether the sender is proven.
-pub struct Verifier(Proof);
+/// Takes in a body piece by piece and tells at its end whether the sender is proven, by one of several sets of secrets.
+pub struct Verifier(Vec<(usize, Proof)>);
 
 enum Proof {
     Path,
@@ -33,7 +33,7 @@ enum Proof {
 impl Verifier {
     /// The path was the credential: whoever knows it is the sender.
     pub(super) fn path() -> Self {
-        Self(Proof::Path)
+        Self::of(Proof::Path)
     }
 
     /// The sender signed the body and wrote `<algorithm>=<hex>` in `header`.
@@ -60,17 +60,17 @@ impl Verifier {
     ) -> Result<Self, Unauthentic> {
         let signature = Signature::parse_bare(algorithm, claim.credential(header)?)?;
         let signed = SignedBody::new(signature, &claim.keys.tokens);
-        Ok(Self(Proof::Form(signed, FormPayload::new())))
+        Ok(Self::of(Proof::Form(signed, FormPayload::new())))
     }
 
     /// The sender signed id, time and body, as in Standard Webhooks.
     pub(super) fn message(claim: &Claim<'_>) -> Result<Self, Unauthentic> {
-        Ok(Self(Proof::Message(SignedMessage::of(claim)?)))
+        Ok(Self::of(Proof::Message(SignedMessage::of(claim)?)))
     }
 
     fn signed(claim: &Claim<'_>, signature: Signature) -> Self {
         let signed = SignedBody::new(signature, &claim.keys.tokens);
-        Self(Proof::Signature(signed))
+        Self::of(Proof::Signature(signed))
     }
 
     /// The sender wrote the token itself in `header`.
@@ -78,37 +78,80 @@ impl Verifier {
         let candidate = claim.credential(header)?;
         let tokens = claim.keys.tokens.iter();
         let matched = tokens.fold(false, |matched, token| token.matches(candidate) | matched);
-        Ok(Self(Proof::Token { matched }))
+        Ok(Self::of(Proof::Token { matched }))
+    }
+
+    fn of(proof: Proof) -> Self {
+        Self(vec![(0, proof)])
+    }
+
+    /// One of the sets of secrets must prove the sender; a set whose credential the head lacks is out of the running.
+    ///
+    /// If all are, the error is that of the first.
+    pub(super) fn any_of(
+        sets: impl Iterator<Item = (usize, Result<Self, Unauthentic>)>,
+    ) -> Result<Self, Unauthentic> {
+        let (mut proofs, mut failure) = (Vec::new(), None);
+        for (set, verifier) in sets {
+            match verifier {
+                Ok(Self(own)) => proofs.extend(own.into_iter().map(|(_, proof)| (set, proof))),
+                Err(unauthentic) => failure = failure.or(Some(unauthentic)),
+            }
+        }
+        match failure {
+            Some(unauthentic) if proofs.is_empty() => Err(unauthentic),
+            _ => Ok(Self(proofs)),
+        }
     }
 
     /// Takes in the next piece of the body.
     pub fn update(&mut self, chunk: &[u8]) {
-        match &mut self.0 {
-            Proof::Signature(signed) => signed.update(chunk),
-            Proof::Form(signed, payload) => signed.update(&payload.decode(chunk)),
-            Proof::Message(message) => message.update(chunk),
-            Proof::Path | Proof::Token { .. } => {}
+        for (_, proof) in &mut self.0 {
+            proof.update(chunk);
         }
     }
 
-    /// Tells, after the last piece, whether the sender is proven.
+    /// Tells, after the last piece, whether the sender is proven; each set is tried, also after a match.
     pub fn finish(self) -> Result<Authentic, Unauthentic> {
-        let (proven, otherwise) = match self.0 {
-            Proof::Path => return Ok(Authentic(())),
-            Proof::Form(_, payload) if !payload.is_whole() => {
+        let (mut proven, mut failure) = (Vec::new(), Unauthentic::MissingCredential);
+        for (set, proof) in self.0.into_iter().rev() {
+            match proof.finish() {
+                Ok(()) => proven.push(set),
+                Err(unauthentic) => failure = unauthentic,
+            }
+        }
+        proven.reverse();
+        if proven.is_empty() {
+            Err(failure)
+        } else {
+            Ok(Authentic(proven))
+        }
+    }
+}
+
+impl Proof {
+    fn update(&mut self, chunk: &[u8]) {
+        match self {
+            Self::Signature(signed) => signed.update(chunk),
+            Self::Form(signed, payload) => signed.update(&payload.decode(chunk)),
+            Self::Message(message) => message.update(chunk),
+            Self::Path | Self::Token { .. } => {}
+        }
+    }
+
+    fn finish(self) -> Result<(), Unauthentic> {
+        let (proven, otherwise) = match self {
+            Self::Path => return Ok(()),
+            Self::Form(_, payload) if !payload.is_whole() => {
                 return Err(Unauthentic::MalformedForm);
             }
-            Proof::Signature(signed) | Proof::Form(signed, _) => {
+            Self::Signature(signed) | Self::Form(signed, _) => {
                 (signed.matches(), Unauthentic::WrongSignature)
             }
-            Proof::Message(message) => return message.finish().map(|()| Authentic(())),
-            Proof::Token { matched } => (matched, Unauthentic::WrongToken),
+            Self::Message(message) => return message.finish(),
+            Self::Token { matched } => (matched, Unauthentic::WrongToken),
         };
-        if proven {
-            Ok(Authentic(()))
-        } else {
-            Err(otherwise)
-        }
+        if proven { Ok(()) } else { Err(otherwise) }
     }
 }
 

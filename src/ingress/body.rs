@@ -31,6 +31,7 @@ pub(super) struct Arrival {
 
 /// A request whose body has gone by.
 pub(super) struct Received {
+    uri: Uri,
     pub(super) headers: HeaderMap,
     kept: Option<Vec<u8>>,
 }
@@ -69,9 +70,7 @@ impl Arrival {
 
     /// The target exactly as it was sent, query included.
     pub(super) fn path(&self) -> &str {
-        self.uri
-            .path_and_query()
-            .map_or("", |target| target.as_str())
+        target(&self.uri)
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {
@@ -88,6 +87,7 @@ impl Arrival {
             .await
             .map_err(|_| Rejection::TimedOut)??;
         Ok(Received {
+            uri: self.uri,
             headers: self.headers,
             kept,
         })
@@ -111,7 +111,16 @@ fn check_host(head: &Parts) -> Result<(), Rejection> {
     }
 }
 
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |target| target.as_str())
+}
+
 impl Received {
+    /// The target exactly as it was sent, query included.
+    pub(super) fn path(&self) -> &str {
+        target(&self.uri)
+    }
+
     /// The whole body, if it was small enough to be kept.
     pub(super) fn kept(&self) -> Option<&[u8]> {
         self.kept.as_deref()

@@ -18,7 +18,7 @@ use super::{
     outcome::{Outcome, Phase, Rejection},
 };
 use crate::{
-    hook::{Authentic, Entry, Hook, HookTable, MAX_INTERPRETED_BYTES},
+    hook::{Authentic, Entry, Hook, MAX_INTERPRETED_BYTES},
     trigger::{Order, Report, history::Delivery},
 };
 
@@ -35,6 +35,8 @@ struct Record {
     event: String,
     delivery: String,
     is_redelivery: bool,
+    /// The name of the live secrets that proved it.
+    secret: String,
     headers: Vec<(String, String)>,
     report: Report,
 }
@@ -62,16 +64,21 @@ async fn phases(
     let ceiling = Instant::now() + TRIGGER_CEILING;
 
     record.enter(Phase::Locate);
-    let hook = locate(&gateway.table, &arrival)?;
+    let hook = locate(gateway, arrival.path()).await?;
     record.hook = Some(Arc::clone(&hook));
 
     record.enter(Phase::Limit);
     gateway.failures.check(client, hook.receiver())?;
 
     record.enter(Phase::Authenticate);
-    let (authentic, received) = authenticate(gateway, client, &hook, arrival).await?;
+    let proof = authenticate(gateway, client, &hook, arrival).await?;
     let deadline = ceiling.max(Instant::now() + TRIGGER_MINIMUM);
-    record.identify(gateway, &hook, &received);
+    record.identify(gateway, &proof);
+    let Proof {
+        hook,
+        authentic,
+        received,
+    } = proof;
 
     record.enter(Phase::Interpret);
     let event = match hook.interpret(&authentic, &received.headers, received.kept()) {
@@ -103,12 +110,26 @@ async fn phases(
     Ok(outcome)
 }
 
-fn locate(table: &HookTable, arrival: &Arrival) -> Result<Arc<Hook>, Rejection> {
-    match table.locate(arrival.path()) {
+/// Finds the hook of the path; one that nobody knows may be that of a token that was changed unseen.
+async fn locate(gateway: &Gateway, path: &str) -> Result<Arc<Hook>, Rejection> {
+    let find = || gateway.table.locate(path, Timestamp::now());
+    let mut entry = find();
+    if entry.is_none() {
+        gateway.search.look_for(path, &gateway.secrets).await;
+        entry = find();
+    }
+    match entry {
         Some(Entry::Open(hook)) => Ok(hook),
         Some(Entry::Closed(closed)) => Err(Rejection::Closed(closed)),
         Some(Entry::Pathless(_)) | None => Err(Rejection::UnknownPath),
     }
+}
+
+/// A delivery whose sender is proven, and the hook as it was when it was proven.
+struct Proof {
+    hook: Arc<Hook>,
+    authentic: Authentic,
+    received: Received,
 }
 
 /// Lets the body pass through the verifier; a failure is tried once more with the Secret as it is now.
@@ -117,11 +138,11 @@ async fn authenticate(
     client: IpAddr,
     hook: &Arc<Hook>,
     arrival: Arrival,
-) -> Result<(Authentic, Received), Rejection> {
+) -> Result<Proof, Rejection> {
     if hook.is_unsigned_ping(arrival.headers()) {
         return Err(Rejection::UnsignedPing);
     }
-    let end = prove(gateway, hook, arrival).await;
+    let end = prove(gateway, Arc::clone(hook), arrival).await;
     match &end {
         Ok(_) => gateway.failures.forgive(client, hook.receiver()),
         Err(_) => gateway.failures.charge(client, hook.receiver()),
@@ -131,30 +152,40 @@ async fn authenticate(
 
 async fn prove(
     gateway: &Gateway,
-    hook: &Arc<Hook>,
+    mut hook: Arc<Hook>,
     arrival: Arrival,
-) -> Result<(Authentic, Received), Rejection> {
+) -> Result<Proof, Rejection> {
     if !hook.accepts_media_type(arrival.headers()) {
         return Err(Rejection::UnsupportedMediaType);
     }
     let now = Timestamp::now();
-    let mut verifier = hook.verifier(arrival.headers(), now)?;
+    let mut verifier = match hook.verifier(arrival.headers(), now) {
+        Ok(verifier) => verifier,
+        Err(failure) => {
+            hook = gateway.secrets.reread(&hook).await.ok_or(failure)?;
+            hook.verifier(arrival.headers(), now)?
+        }
+    };
     let keep = if hook.interprets_body() {
         MAX_INTERPRETED_BYTES
     } else {
         MAX_KEPT_BYTES
     };
     let received = arrival.read(keep, |chunk| verifier.update(chunk)).await?;
-    let failure = match verifier.finish() {
-        Ok(authentic) => return Ok((authentic, received)),
-        Err(failure) => failure,
+    let authentic = match verifier.finish() {
+        Ok(authentic) => authentic,
+        Err(failure) => {
+            hook = gateway.secrets.reread(&hook).await.ok_or(failure)?;
+            let mut verifier = hook.verifier(&received.headers, now)?;
+            verifier.update(received.kept().ok_or(failure)?);
+            verifier.finish()?
+        }
     };
-    let (Some(body), Some(fresh)) = (received.kept(), gateway.secrets.reread(hook).await) else {
-        return Err(failure.into());
-    };
-    let mut verifier = fresh.verifier(&received.headers, now)?;
-    verifier.update(body);
-    Ok((verifier.finish()?, received))
+    Ok(Proof {
+        hook,
+        authentic,
+        received,
+    })
 }
 
 impl Record {
@@ -166,6 +197,7 @@ impl Record {
             event: String::new(),
             delivery: String::new(),
             is_redelivery: false,
+            secret: String::new(),
             headers: Vec::new(),
             report: Report::default(),
         }
@@ -177,7 +209,16 @@ impl Record {
     }
 
     /// Takes over the id of a proven delivery, or makes one up, and what else may be shown of it.
-    fn identify(&mut self, gateway: &Gateway, hook: &Hook, received: &Received) {
+    fn identify(&mut self, gateway: &Gateway, proof: &Proof) {
+        let Proof {
+            hook,
+            authentic,
+            received,
+        } = proof;
+        if let Some(set) = hook.set_of(authentic, received.path()) {
+            set.name().clone_into(&mut self.secret);
+            gateway.uses.note(hook, set, self.received_at);
+        }
         match hook.delivery_id(&received.headers) {
             Some(id) => {
                 id.clone_into(&mut self.delivery);
@@ -199,6 +240,7 @@ impl Record {
             received_at: self.received_at,
             outcome: outcome.as_str().to_owned(),
             is_redelivery: self.is_redelivery,
+            secret: Some(std::mem::take(&mut self.secret)).filter(|name| !name.is_empty()),
             redelivers: None,
             client: Some(client),
             headers: std::mem::take(&mut self.headers),
@@ -233,6 +275,7 @@ impl Record {
                     sender,
                     event = ?self.event,
                     delivery.id = %self.delivery,
+                    secret = self.secret,
                     outcome = outcome.as_str(),
                     "delivery answered"
                 );

@@ -13,7 +13,10 @@ mod listener;
 mod operator;
 mod outcome;
 mod readiness;
+mod reads;
 mod reread;
+mod search;
+mod uses;
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
@@ -33,8 +36,9 @@ pub use self::{
     operator::{InvalidQuery, Query, operator_router},
     outcome::{Outcome, Phase},
     readiness::{Gate, Readiness},
+    uses::{LiveSecretUses, SecretUse, SecretUses},
 };
-use self::{limit::FailureLimit, reread::SecretReader};
+use self::{limit::FailureLimit, reread::SecretReader, search::Search};
 use crate::{hook::HookTable, telemetry::Metrics, trigger::Trigger};
 
 /// Everything a delivery needs on its way; one per process.
@@ -44,19 +48,28 @@ pub struct Gateway {
     metrics: Metrics,
     failures: FailureLimit,
     secrets: SecretReader,
+    search: Search,
+    uses: SecretUses,
 }
 
 impl Gateway {
     /// Brings together the hooks, what they trigger, and a client that may read the Secrets of Receivers.
     #[must_use]
-    pub fn new(table: HookTable, trigger: Trigger, client: kube::Client, metrics: Metrics) -> Self {
-        let secrets = SecretReader::new(client, table.clone());
+    pub fn new(
+        table: HookTable,
+        trigger: Trigger,
+        client: kube::Client,
+        metrics: Metrics,
+        uses: SecretUses,
+    ) -> Self {
         Self {
+            secrets: SecretReader::new(client, table.clone()),
+            search: Search::new(table.clone()),
             table,
             trigger,
             metrics,
             failures: FailureLimit::default(),
-            secrets,
+            uses,
         }
     }
 

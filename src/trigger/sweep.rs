@@ -174,7 +174,7 @@ mod tests {
         let named = json!([{"kind": "GitRepository", "name": "web"}]);
         publish(&table, "tokenless", &named);
         shut(&table, "tokenless", |listing| Listing {
-            path: None,
+            paths: Vec::new(),
             entry: Entry::Pathless(Arc::clone(listing.entry.hook().unwrap())),
             ..listing.clone()
         });

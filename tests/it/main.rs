@@ -15,6 +15,7 @@ mod readiness;
 mod receiver;
 mod replicas;
 mod rights;
+mod rotation;
 mod run;
 mod select;
 mod support;

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::support::{
     objects::{REQUESTED_AT, git_repository, receiver, secret, watched_secret},
-    on_every_back_end,
+    on_every_back_end, path_of,
     wire::Delivery,
 };
 
@@ -168,13 +168,6 @@ on_every_back_end! {
 fn is_ready(receiver: &Receiver) -> bool {
     let status = receiver.status.as_ref();
     status.is_some_and(|status| status.conditions.is_ready())
-}
-
-/// The path as Flux derives it, computed here once more so that the test does not ask what it checks.
-fn path_of(token: &str, name: &str, namespace: &str) -> String {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(format!("{token}{name}{namespace}"));
-    format!("/hook/{}", hex::encode(digest))
 }
 
 #[test]

@@ -37,6 +37,8 @@ struct Folder {
     name: String,
     path: PathBuf,
     hook: Hook,
+    /// The hook as it is while its Secret is not known.
+    keyless: Hook,
     secrets: Secrets,
 }
 
@@ -59,11 +61,13 @@ impl Folder {
         let secrets = Secrets::of(data.into_iter().map(bytes).collect()).unwrap();
         let hook = Hook::compile(&receiver, POLICY).unwrap();
         assert_eq!(hook.secret(), secret.metadata.name.as_deref());
-        let hook = hook.with_secrets(std::slice::from_ref(&secrets)).unwrap();
+        let keyless = hook.clone();
+        let hook = hook.with_secrets(&secrets, Timestamp::UNIX_EPOCH).unwrap();
         Self {
             name,
             path,
             hook,
+            keyless,
             secrets,
         }
     }

@@ -25,7 +25,7 @@ use super::budgeted;
 use crate::{
     config::{self, ListenAddr},
     hook::HookTable,
-    ingress::{BindError, Listener, Readiness},
+    ingress::{BindError, Listener, Readiness, SecretUses},
     telemetry::Metrics,
     trigger::{Presence, Sweep, Targets, Trigger, journal::OpenError},
 };
@@ -135,6 +135,9 @@ impl Serving {
             probes: TaskTracker::new(),
             stop_probes: CancellationToken::new(),
         };
+        let uses = SecretUses::new(table.clone());
+        let observed = uses.clone();
+        metrics.observe_secrets(move || observed.used());
         let leading = serving.start_election(client, config);
         let synced = serving.start_receivers(&budgeted, config, &table, &metrics, leading);
         if let Some(listener) = addresses.gateway {
@@ -148,10 +151,10 @@ impl Serving {
                 serving.start_presence(presence, Arc::clone(&sweep), known.clone());
             }
             serving.start_sweep(sweep, owed, known);
-            serving.start_gateway(listener, &budgeted, table, metrics.clone());
+            serving.start_gateway(listener, &budgeted, table, metrics.clone(), uses.clone());
         }
         if let Some(listener) = addresses.operator {
-            serving.start_operator(listener);
+            serving.start_operator(listener, uses);
         }
         // Last, when all that readiness waits for is known: somebody may have asked already.
         serving.start_probes(addresses.admin, &metrics);

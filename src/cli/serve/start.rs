@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{self, Role},
     hook::HookTable,
-    ingress::{Gateway, Listener, admin_router, operator_router},
+    ingress::{Gateway, Listener, SecretUses, admin_router, operator_router},
     reconcile::{ReceiverController, leader},
     telemetry::Metrics,
     trigger::{Presence, Sweep, Targets, journal::Journal},
@@ -192,9 +192,10 @@ impl Serving {
         });
     }
 
-    pub(super) fn start_operator(&mut self, listener: Listener) {
+    pub(super) fn start_operator(&mut self, listener: Listener, uses: SecretUses) {
         let stop = self.stop_parts.clone();
-        let router = operator_router(self.trigger.clone(), listener.address(), stop.clone());
+        let trigger = self.trigger.clone();
+        let router = operator_router(trigger, uses, listener.address(), stop.clone());
         self.parts.spawn(async move {
             listener.serve(router, stop).await;
             "operator's listener"
@@ -207,9 +208,10 @@ impl Serving {
         client: &Client,
         table: HookTable,
         metrics: Metrics,
+        uses: SecretUses,
     ) {
         let gate = self.readiness.gate("gateway");
-        let gateway = Gateway::new(table, self.trigger.clone(), client.clone(), metrics);
+        let gateway = Gateway::new(table, self.trigger.clone(), client.clone(), metrics, uses);
         let stop = self.stop_parts.clone();
         self.parts.spawn(async move {
             gate.open();

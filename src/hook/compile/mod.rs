@@ -8,7 +8,6 @@ use kube::ResourceExt as _;
 
 use super::{
     Hook, Sender,
-    keys::Keys,
     problem::{InvalidReceiver, Problem},
     receiver_ref::ReceiverRef,
     selection::{Refusal, Selection, Selector, Target, TargetKind},
@@ -16,6 +15,7 @@ use super::{
 use crate::api::{
     self,
     annotations::REPLAY_WINDOW,
+    live_secrets::LiveSets,
     receiver::{Receiver, ReceiverSpec, ReceiverType, ResourceReference},
 };
 
@@ -51,7 +51,9 @@ impl Hook {
                 receiver: identity,
                 sender,
                 secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
-                keys: Keys::default(),
+                named: LiveSets::of(&receiver.metadata),
+                keys: Vec::new(),
+                set_problems: Vec::new(),
                 window,
                 events: spec.events.clone(),
                 selection,

@@ -27,6 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::query::{InvalidQuery, Query};
+use super::SecretUses;
 use crate::trigger::{
     Trigger,
     history::{Changes, Delivery},
@@ -39,6 +40,7 @@ const BATCH_PAUSE: Duration = Duration::from_millis(100);
 
 struct Operator {
     trigger: Trigger,
+    uses: SecretUses,
     watches: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -56,9 +58,15 @@ struct Refusal {
 }
 
 /// The routes of the operator's listener at `address`; watches end at `stop`.
-pub fn operator_router(trigger: Trigger, address: SocketAddr, stop: CancellationToken) -> Router {
+pub fn operator_router(
+    trigger: Trigger,
+    uses: SecretUses,
+    address: SocketAddr,
+    stop: CancellationToken,
+) -> Router {
     let operator = Operator {
         trigger,
+        uses,
         watches: Arc::new(Semaphore::new(MAX_WATCHES)),
         stop,
     };
@@ -66,10 +74,11 @@ pub fn operator_router(trigger: Trigger, address: SocketAddr, stop: Cancellation
         .route("/deliveries", get(list))
         .route("/deliveries/{id}", get(show))
         .route("/deliveries/{id}/redeliver", post(redeliver::redeliver))
+        .route("/secrets", get(secrets))
         .fallback(async || {
             refusal(
                 StatusCode::NOT_FOUND,
-                "there is nothing here; see /deliveries",
+                "there is nothing here; see /deliveries and /secrets",
             )
         })
         .with_state(Arc::new(operator))
@@ -104,6 +113,14 @@ async fn list(State(operator): State<Arc<Operator>>, RawQuery(query): RawQuery) 
     let mut first = history.last(query.receiver.as_ref(), query.limit);
     first.reverse();
     watch(first, changes, permit, operator.stop.clone())
+}
+
+/// When which live secret was last used; never what it is.
+async fn secrets(State(operator): State<Arc<Operator>>, RawQuery(query): RawQuery) -> Response {
+    match Query::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => Json(operator.uses.show(query.receiver.as_ref())).into_response(),
+        Err(error) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
 }
 
 async fn show(State(operator): State<Arc<Operator>>, Path(id): Path<String>) -> Response {

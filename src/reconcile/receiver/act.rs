@@ -2,7 +2,7 @@
 //!
 //! It writes nothing to the cluster.
 
-use crate::hook::{HookTable, Listing, ReceiverRef};
+use crate::hook::{HookPath, HookTable, Listing, ReceiverRef, SetProblem};
 
 /// How a Receiver stands among those that ask for the same path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,44 +21,82 @@ pub(super) fn act(
     receiver: &ReceiverRef,
     listing: Option<&Listing>,
 ) -> (Standing, Vec<ReceiverRef>) {
-    let old_path = table.listing(receiver).and_then(|old| old.path);
-    let mut rivals = table.rivals(receiver);
+    let paths = |listing: Option<&Listing>| -> Vec<HookPath> {
+        let paths = listing.into_iter().flat_map(|listing| &listing.paths);
+        paths.map(|live| live.path).collect()
+    };
+    let (old, new) = (paths(table.listing(receiver).as_ref()), paths(listing));
+    let is_in_both = |path: &&HookPath| old.contains(path) && new.contains(path);
+    let changed = old.iter().chain(&new).filter(|path| !is_in_both(path));
+    let mut affected: Vec<_> = changed
+        .flat_map(|path| table.rivals(receiver, path))
+        .collect();
+    affected.sort_unstable();
+    affected.dedup();
     match listing {
         Some(listing) => table.publish(receiver, listing),
         None => table.withdraw(receiver),
     }
-    let standing = standing(table, receiver);
-    if old_path == listing.and_then(|listing| listing.path) {
-        return (standing, Vec::new());
-    }
-    for rival in table.rivals(receiver) {
-        if !rivals.contains(&rival) {
-            rivals.push(rival);
-        }
-    }
-    (standing, rivals)
+    (standing(table, receiver), affected)
 }
 
-/// How a listed Receiver stands; the rule is the table's: the older creation wins, then the lower name.
+/// How a listed Receiver stands with the path of its current token; the rule is the table's: the older creation wins, then
+/// the lower name.
 pub(super) fn standing(table: &HookTable, receiver: &ReceiverRef) -> Standing {
-    let rivals = table.rivals(receiver);
-    let (Some(oldest), Some(own)) = (rivals.first(), table.listing(receiver)) else {
+    let own = table.listing(receiver);
+    let Some((own, path)) = own.and_then(|own| Some((own.created, own.path()?))) else {
         return Standing::Alone;
     };
-    let is_owner = table
-        .listing(oldest)
-        .is_none_or(|other| (own.created, receiver) < (other.created, oldest));
-    if is_owner {
-        Standing::Owner(rivals)
-    } else {
-        Standing::Shadowed(oldest.clone())
+    let rivals = table.rivals(receiver, &path);
+    match owner(table, receiver, own, &rivals) {
+        Some(owner) => Standing::Shadowed(owner.clone()),
+        None if rivals.is_empty() => Standing::Alone,
+        None => Standing::Owner(rivals),
     }
+}
+
+/// The secrets beside the current ones whose paths belong to older Receivers.
+pub(super) fn shadowed(table: &HookTable, receiver: &ReceiverRef) -> Vec<SetProblem> {
+    let Some(listing) = table.listing(receiver) else {
+        return Vec::new();
+    };
+    let current = listing.path();
+    let sets = listing
+        .entry
+        .hook()
+        .into_iter()
+        .flat_map(|hook| hook.sets());
+    let sets = sets.filter(|set| Some(set.path().path) != current);
+    sets.filter_map(|set| {
+        let rivals = table.rivals(receiver, &set.path().path);
+        let owner = owner(table, receiver, listing.created, &rivals)?;
+        Some(SetProblem::Shadowed {
+            name: set.name().to_owned(),
+            owner: owner.clone(),
+        })
+    })
+    .collect()
+}
+
+/// The first of the rivals for a path, if it goes before the Receiver itself.
+fn owner<'r>(
+    table: &HookTable,
+    receiver: &ReceiverRef,
+    created: i64,
+    rivals: &'r [ReceiverRef],
+) -> Option<&'r ReceiverRef> {
+    let oldest = rivals.first()?;
+    let other = table.listing(oldest)?;
+    ((other.created, oldest) < (created, receiver)).then_some(oldest)
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use k8s_openapi::ByteString;
+
     use super::*;
-    use crate::hook::{Closed, Entry, HookPath};
+    use crate::hook::{Closed, Entry, Hook, Secrets, SetIdentity};
 
     fn receiver(name: &str) -> ReceiverRef {
         ReceiverRef {
@@ -69,7 +107,7 @@ mod tests {
 
     fn listing(path: &str, created: i64) -> Listing {
         Listing {
-            path: Some(HookPath::derive(None, path, "")),
+            paths: vec![HookPath::derive(None, path, "").into()],
             created,
             entry: Entry::Closed(Closed::NotReady),
             denied: None,
@@ -128,5 +166,54 @@ mod tests {
             standing(&table, &receiver("b")),
             Standing::Shadowed(receiver("a"))
         );
+    }
+
+    /// A listing of a Receiver `name` whose live set `previous` has the token `token`.
+    fn with_previous(name: &str, token: &str, created: i64) -> Listing {
+        let object = serde_json::from_value(serde_json::json!({
+            "apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver",
+            "metadata": {
+                "name": name, "namespace": "apps",
+                "annotations": {"hookgate.dev/live-secrets": "previous"},
+            },
+            "spec": {"type": "github", "secretRef": {"name": "s"}, "resources": []},
+        }));
+        let policy = crate::hook::Policy {
+            cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
+        };
+        let hook = Hook::compile(&object.unwrap(), policy).unwrap();
+        let data = [
+            ("token", format!("{name}-current")),
+            ("token.previous", token.to_owned()),
+        ];
+        let data = data.map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())));
+        let secrets = Secrets::of(data.into()).unwrap();
+        let hook = hook.with_secrets(&secrets, Timestamp::UNIX_EPOCH).unwrap();
+        Listing {
+            paths: hook.sets().map(SetIdentity::path).collect(),
+            created,
+            entry: Entry::Open(hook.into()),
+            denied: None,
+        }
+    }
+
+    #[test]
+    fn each_path_is_judged_for_itself() {
+        let table = HookTable::default();
+        let (old, young) = (receiver("b"), receiver("ab"));
+        // Token, name and namespace are joined without separators.
+        let (of_old, of_young) = (with_previous("b", "sa", 1), with_previous("ab", "s", 2));
+        act(&table, &old, Some(&of_old));
+        let (standing, affected) = act(&table, &young, Some(&of_young));
+        assert_eq!((standing, affected), (Standing::Alone, vec![old.clone()]));
+        assert_eq!(shadowed(&table, &old), []);
+        let told = SetProblem::Shadowed {
+            name: "previous".to_owned(),
+            owner: old.clone(),
+        };
+        assert_eq!(shadowed(&table, &young), [told]);
+        let (_, affected) = act(&table, &old, None);
+        assert_eq!(affected, std::slice::from_ref(&young));
+        assert_eq!(shadowed(&table, &young), []);
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::channel::mpsc;
+use jiff::Timestamp;
 use kube::{
     Client, Resource,
     runtime::{controller::Action, watcher::Event},
@@ -16,7 +17,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     ReceiverOptions, ReceiverStatusWriting,
-    act::{Standing, act},
+    act::{Standing, act, shadowed},
     decide::{Decision, Outcome},
     load::{Reading, load},
     record::Record,
@@ -32,6 +33,8 @@ use crate::{
 
 /// A connection that hangs must not hold a Receiver for ever.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
+/// A set of secrets is taken out when its end is surely over; what it proves ends on time without that.
+const AFTER_AN_END: Duration = Duration::from_millis(10);
 const DEFAULT_INTERVAL: duration::Duration = duration::Duration::new(Duration::from_mins(10));
 
 /// What the steps share.
@@ -99,12 +102,15 @@ impl Context {
     }
 
     /// Acts unless the Receiver is gone meanwhile, so that no hook outlives its Receiver.
-    pub(super) fn act(&self, receiver: &ReceiverRef, decision: &Decision) -> Option<Standing> {
+    pub(super) fn act(&self, receiver: &ReceiverRef, decision: &mut Decision) -> Option<Standing> {
         let mut roster = self.roster();
         if !roster.contains(receiver) {
             return None;
         }
         let (standing, affected) = act(&self.table, receiver, decision.listing.as_ref());
+        if let Outcome::Ready { set_problems, .. } = &mut decision.outcome {
+            set_problems.extend(shadowed(&self.table, receiver));
+        }
         roster.remember(receiver, decision.remembered.clone());
         if roster.note(receiver, &decision.outcome) {
             tell(receiver, &decision.outcome);
@@ -148,7 +154,23 @@ impl Context {
         false
     }
 
-    pub(super) fn next(&self, object: &Guarded, outcome: &Outcome, is_recorded: bool) -> Action {
+    pub(super) fn next(
+        &self,
+        object: &Guarded,
+        decision: &Decision,
+        is_recorded: bool,
+        now: Timestamp,
+    ) -> Action {
+        let end = decision.next_end(now).map(|end| {
+            let left = now.duration_until(end).unsigned_abs();
+            left.saturating_add(AFTER_AN_END)
+        });
+        let delay = self.next_run(object, &decision.outcome, is_recorded);
+        let next = delay.into_iter().chain(end).min();
+        next.map_or_else(Action::await_change, Action::requeue)
+    }
+
+    fn next_run(&self, object: &Guarded, outcome: &Outcome, is_recorded: bool) -> Option<Duration> {
         let receiver = ReceiverRef::of(object.meta());
         let mut roster = self.roster();
         let is_worth_a_retry = match outcome {
@@ -158,15 +180,11 @@ impl Context {
         };
         if is_worth_a_retry || !is_recorded {
             let (min, max) = (self.options.min_retry_delay, self.options.max_retry_delay);
-            return Action::requeue(roster.fail(&receiver, min, max));
+            return Some(roster.fail(&receiver, min, max));
         }
         roster.succeed(&receiver);
         let interval = interval(object).get();
-        if matches!(outcome, Outcome::Ready { .. }) && !interval.is_zero() {
-            Action::requeue(interval)
-        } else {
-            Action::await_change()
-        }
+        (matches!(outcome, Outcome::Ready { .. }) && !interval.is_zero()).then_some(interval)
     }
 
     fn publish_sync(&self, roster: &mut Roster) {
@@ -195,11 +213,20 @@ fn tell(receiver: &ReceiverRef, outcome: &Outcome) {
     match outcome {
         Outcome::Deleting => tracing::info!(%receiver, "the Receiver is being deleted"),
         Outcome::Suspended => tracing::info!(%receiver, "the Receiver is suspended"),
-        Outcome::Ready { doubt: None, .. } => tracing::info!(%receiver, "the Receiver is ready"),
         Outcome::Ready {
-            doubt: Some(doubt), ..
+            doubt,
+            set_problems,
+            ..
         } => {
-            tracing::warn!(%receiver, doubt, "the Receiver goes on with the token read before");
+            match doubt {
+                None => tracing::info!(%receiver, "the Receiver is ready"),
+                Some(doubt) => {
+                    tracing::warn!(%receiver, doubt, "the Receiver goes on with the token read before");
+                }
+            }
+            for problem in set_problems {
+                tracing::warn!(%receiver, %problem, "some live secrets cannot be used");
+            }
         }
         Outcome::Stalled { problems } => {
             tracing::warn!(%receiver, problems, "the Receiver is invalid");

@@ -3,10 +3,13 @@
 //! It judges only whether there is a token, not whether the Receiver makes sense.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::{
+    Api, Client,
+    api::{ListParams, ObjectMeta},
+};
 
 use crate::{
-    api::receiver::Receiver,
+    api::{live_secrets::LiveSets, receiver::Receiver},
     hook::{ReceiverRef, Secrets},
     reconcile::cause::cause,
 };
@@ -22,6 +25,8 @@ pub(super) enum Reading {
         secrets: Secrets,
         /// The resource version of the Secret.
         version: Option<String>,
+        /// Which of the secrets are live, as the Receiver said no earlier than the Secret was read.
+        named: LiveSets,
     },
     /// There is no token until somebody changes something.
     Missing {
@@ -33,6 +38,16 @@ pub(super) enum Reading {
         /// What to tell.
         message: String,
     },
+}
+
+impl Reading {
+    /// Which secrets the Receiver names as live, if that was read anew.
+    pub(super) fn named(&self) -> Option<LiveSets> {
+        match self {
+            Self::Found { named, .. } => Some(named.clone()),
+            Self::NotNamed | Self::Missing { .. } | Self::Unreadable { .. } => None,
+        }
+    }
 }
 
 /// Reads the Secret that a Receiver names, in the Receiver's own namespace.
@@ -49,7 +64,39 @@ pub(super) async fn load(client: &Client, receiver: &Receiver) -> Reading {
         return Reading::Missing { message };
     }
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
-    interpret(&namespace, name, secrets.get(name).await)
+    let reading = interpret(&namespace, name, secrets.get(name).await);
+    up_to_date(client, receiver, reading).await
+}
+
+/// The Secret may be ahead of what is watched of the Receiver: a token that was replaced must not be refused because the
+/// annotation that keeps it live has not been seen yet.
+async fn up_to_date(client: &Client, receiver: &Receiver, reading: Reading) -> Reading {
+    let Reading::Found {
+        secrets, version, ..
+    } = reading
+    else {
+        return reading;
+    };
+    let mut named = LiveSets::of(&receiver.metadata);
+    let has_unnamed = secrets.sets().any(|set| named.find(set).is_none());
+    if has_unnamed && let Some(metadata) = metadata(client, receiver).await {
+        named = LiveSets::of(&metadata);
+    }
+    Reading::Found {
+        secrets,
+        version,
+        named,
+    }
+}
+
+/// The metadata of a Receiver as it is now, by a list, which is a right that every replica has.
+async fn metadata(client: &Client, receiver: &Receiver) -> Option<ObjectMeta> {
+    let ReceiverRef { namespace, name } = ReceiverRef::of(&receiver.metadata);
+    let receivers: Api<Receiver> = Api::namespaced(client.clone(), &namespace);
+    let this = ListParams::default().fields(&format!("metadata.name={name}"));
+    let listed = receivers.list_metadata(&this).await.ok()?;
+    let object = listed.items.into_iter().next()?;
+    (object.metadata.uid == receiver.metadata.uid).then_some(object.metadata)
 }
 
 fn interpret(namespace: &str, name: &str, answer: Result<Secret, kube::Error>) -> Reading {
@@ -69,7 +116,11 @@ fn interpret(namespace: &str, name: &str, answer: Result<Secret, kube::Error>) -
     };
     let version = secret.metadata.resource_version.take();
     match Secrets::of(secret.data.unwrap_or_default()) {
-        Ok(secrets) => Reading::Found { secrets, version },
+        Ok(secrets) => Reading::Found {
+            secrets,
+            version,
+            named: LiveSets::default(),
+        },
         Err(invalid) => Reading::Missing {
             message: format!("invalid '{namespace}/{name}' secret data: {invalid}"),
         },
@@ -112,7 +163,10 @@ mod tests {
     #[test]
     fn the_token_is_taken_with_the_version_of_its_secret() {
         let secret = json!({"metadata": {"resourceVersion": "7"}, "data": {"token": "czNjcmV0"}});
-        let Reading::Found { secrets, version } = read(secret) else {
+        let Reading::Found {
+            secrets, version, ..
+        } = read(secret)
+        else {
             panic!("there is a token");
         };
         assert!(secrets.token().matches(b"s3cret"));

@@ -25,6 +25,7 @@ use futures::{
     channel::mpsc,
     stream::{self, BoxStream},
 };
+use jiff::Timestamp;
 use kube::{
     Client, Resource,
     runtime::{
@@ -141,8 +142,9 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
 
     let reading = context.load(&object).await;
     let remembered = context.roster().remembered(&receiver);
-    let decision = decide(&object, reading, remembered, context.options.policy);
-    let Some(standing) = context.act(&receiver, &decision) else {
+    let now = Timestamp::now();
+    let mut decision = decide(&object, reading, remembered, context.options.policy, now);
+    let Some(standing) = context.act(&receiver, &mut decision) else {
         return Ok(Action::await_change());
     };
     let is_recorded = context.record(&object, &decision.outcome, &standing).await;
@@ -153,7 +155,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     if decision.outcome == Outcome::Deleting {
         metrics.forget_receiver(namespace, name);
     }
-    Ok(context.next(&object, &decision.outcome, is_recorded))
+    Ok(context.next(&object, &decision, is_recorded, now))
 }
 
 impl fmt::Debug for ReceiverController {

@@ -2,12 +2,12 @@
 //!
 //! It only says which Receivers are due; what is done with them is up to the four steps.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
@@ -18,7 +18,11 @@ use kube::{
 use tokio::sync::watch;
 
 use super::{Scope, context::Context};
-use crate::{api::receiver::Receiver, hook::ReceiverRef, reconcile::cause::cause};
+use crate::{
+    api::receiver::Receiver,
+    hook::{HookTable, ReceiverRef, SecretRef},
+    reconcile::cause::cause,
+};
 
 /// A Receiver, or what could be read of a malformed one.
 pub(super) type Guarded = DeserializeGuard<Receiver>;
@@ -47,27 +51,24 @@ pub(super) fn receivers(
         })
 }
 
-/// Receivers whose Secret changed, for Secrets that `selector` selects.
+/// Receivers whose Secret changed, for Secrets that `selector` selects; also tells the table which these are.
 pub(super) fn secrets(
     context: Arc<Context>,
     store: Store<Guarded>,
     scope: &Scope,
     selector: &str,
 ) -> impl Stream<Item = ReceiverRef> + Send + use<> {
-    let api: Api<PartialObjectMeta<Secret>> = scope.api(&context.client);
+    let api: Api<WatchedSecret> = scope.api(&context.client);
     let config = watcher::Config::default().labels(selector);
+    let mut listed = HashSet::new();
     watcher(api, config)
         .default_backoff()
         .flat_map(move |event| {
             let due = match event {
-                Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret)) => {
-                    let version = secret.metadata.resource_version.as_deref();
-                    let mut due = naming(&store, &secret);
-                    due.retain(|receiver| !context.roster().has_read(receiver, version));
-                    due
+                Ok(event) => {
+                    follow(&context.table, &event, &mut listed);
+                    due(&context, &store, &event)
                 }
-                Ok(watcher::Event::Delete(secret)) => naming(&store, &secret),
-                Ok(watcher::Event::Init | watcher::Event::InitDone) => Vec::new(),
                 Err(error) => {
                     tracing::warn!(
                         error = cause(&error),
@@ -78,6 +79,42 @@ pub(super) fn secrets(
             };
             stream::iter(due)
         })
+}
+
+type WatchedSecret = PartialObjectMeta<Secret>;
+
+fn follow(
+    table: &HookTable,
+    event: &watcher::Event<WatchedSecret>,
+    listed: &mut HashSet<SecretRef>,
+) {
+    let of = |secret: &WatchedSecret| -> SecretRef {
+        (secret.namespace().unwrap_or_default(), secret.name_any())
+    };
+    match event {
+        watcher::Event::Init => listed.clear(),
+        watcher::Event::InitApply(secret) => drop(listed.insert(of(secret))),
+        watcher::Event::InitDone => table.watch_secrets(std::mem::take(listed)),
+        watcher::Event::Apply(secret) => table.watch_secret(of(secret)),
+        watcher::Event::Delete(secret) => table.unwatch_secret(&of(secret)),
+    }
+}
+
+fn due(
+    context: &Context,
+    store: &Store<Guarded>,
+    event: &watcher::Event<WatchedSecret>,
+) -> Vec<ReceiverRef> {
+    match event {
+        watcher::Event::Apply(secret) | watcher::Event::InitApply(secret) => {
+            let version = secret.metadata.resource_version.as_deref();
+            let mut due = naming(store, secret);
+            due.retain(|receiver| !context.roster().has_read(receiver, version));
+            due
+        }
+        watcher::Event::Delete(secret) => naming(store, secret),
+        watcher::Event::Init | watcher::Event::InitDone => Vec::new(),
+    }
 }
 
 /// All Receivers, each time this replica becomes the leader.
@@ -102,7 +139,7 @@ pub(super) fn object_ref(receiver: &ReceiverRef) -> ObjectRef<Guarded> {
     ObjectRef::new(&receiver.name).within(&receiver.namespace)
 }
 
-fn naming(store: &Store<Guarded>, secret: &PartialObjectMeta<Secret>) -> Vec<ReceiverRef> {
+fn naming(store: &Store<Guarded>, secret: &WatchedSecret) -> Vec<ReceiverRef> {
     let (namespace, name) = (&secret.metadata.namespace, secret.metadata.name.as_deref());
     let names_it = |object: &&Arc<Guarded>| {
         object.0.as_ref().is_ok_and(|receiver| {

@@ -112,7 +112,7 @@ impl Bench {
     fn show(&self, annotation: Option<&str>) {
         let (hook, _) = self.table.hooks().remove(0);
         let listing = Listing {
-            path: Some(hook.path(None)),
+            paths: vec![hook.path(None).into()],
             created: 0,
             entry: Entry::Open(Arc::clone(&hook)),
             denied: annotation.and_then(DeniedTargets::parse).map(Arc::new),

@@ -38,6 +38,9 @@ pub struct Delivery {
     /// Whether the Receiver has had a delivery of the same id before.
     #[serde(default)]
     pub is_redelivery: bool,
+    /// The name of the live secrets that proved it, such as `current`; nothing for a Receiver that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// The number of the delivery that an operator asked to redeliver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redelivers: Option<u64>,

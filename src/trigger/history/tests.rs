@@ -38,6 +38,7 @@ fn delivery(of: &str, seconds: i64, targets: &[(&str, State)]) -> Delivery {
         received_at: at(seconds),
         outcome: "triggered".to_owned(),
         is_redelivery: false,
+        secret: None,
         redelivers: None,
         client: Some([127, 0, 0, 1].into()),
         headers: vec![("user-agent".to_owned(), "GitHub-Hookshot".to_owned())],

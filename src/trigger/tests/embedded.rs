@@ -109,7 +109,7 @@ pub(in crate::trigger) fn publish(table: &HookTable, name: &str, resources: &Val
     };
     let hook = Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap();
     let listing = Listing {
-        path: Some(hook.path(None)),
+        paths: vec![hook.path(None).into()],
         created: 0,
         entry: hook::Entry::Open(Arc::new(hook.clone())),
         denied: None,

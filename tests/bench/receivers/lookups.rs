@@ -5,6 +5,7 @@
 use std::{hint::black_box, io, time::Instant};
 
 use hookgate::hook::{Closed, Entry, HookPath, HookTable, Listing, ReceiverRef};
+use jiff::Timestamp;
 
 const LOOKUPS: u32 = 1_000_000;
 
@@ -19,9 +20,10 @@ pub(crate) fn measure(out: &mut impl io::Write) -> io::Result<()> {
             publish(&table, number);
         }
         let filled = began.elapsed();
+        let now = Timestamp::now();
         let began = Instant::now();
         for path in paths.iter().cycle().take(LOOKUPS as usize) {
-            black_box(table.locate(black_box(path)));
+            black_box(table.locate(black_box(path), now));
         }
         let each = began.elapsed() / LOOKUPS;
         writeln!(
@@ -39,7 +41,7 @@ fn publish(table: &HookTable, number: usize) {
         name: number.to_string(),
     };
     let listing = Listing {
-        path: Some(path(number)),
+        paths: vec![path(number).into()],
         created: 0,
         entry: Entry::Closed(Closed::Suspended),
         denied: None,

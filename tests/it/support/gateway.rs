@@ -301,10 +301,13 @@ impl Gateway {
 
     /// Sends a delivery.
     pub(crate) async fn send(&self, delivery: Delivery) -> Answer {
+        delivery.send(&self.authority()).await
+    }
+
+    /// Where deliveries are sent to.
+    pub(crate) fn authority(&self) -> String {
         let serving = self.serving.as_ref().expect("the gateway runs");
-        delivery
-            .send(&serving.gateway().expect("a gateway").to_string())
-            .await
+        serving.gateway().expect("a gateway").to_string()
     }
 
     /// The same over HTTP/2.

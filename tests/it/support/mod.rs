@@ -7,6 +7,7 @@ pub(crate) mod back_end;
 pub(crate) mod binary;
 pub(crate) mod gateway;
 pub(crate) mod line;
+pub(crate) mod load;
 pub(crate) mod objects;
 pub(crate) mod replica;
 pub(crate) mod rights;
@@ -51,6 +52,13 @@ macro_rules! on_every_back_end {
     )*};
 }
 pub(crate) use on_every_back_end;
+
+/// The path as Flux derives it, computed here once more so that no test asks what it checks.
+pub(crate) fn path_of(token: &str, name: &str, namespace: &str) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(format!("{token}{name}{namespace}"));
+    format!("/hook/{}", hex::encode(digest))
+}
 
 /// Tells whoever runs the tests what is not tested, and why.
 #[expect(clippy::print_stderr, reason = "this is for people to read")]

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use http::Uri;
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -59,13 +60,15 @@ impl Written {
         let (receiver, hook) = compiled(args, sender)?;
         let secret_name = secret_name(args);
         let parsed = Token::new(token.as_bytes().to_vec())?;
-        let live = [Secrets::from(parsed.clone())];
-        let hook = hook.with_secrets(&live).with_context(|| {
-            format!(
-                "a Receiver for `{}` cannot be used with this token",
-                sender.as_str()
-            )
-        })?;
+        let secrets = Secrets::from(parsed.clone());
+        let hook = hook
+            .with_secrets(&secrets, Timestamp::now())
+            .with_context(|| {
+                format!(
+                    "a Receiver for `{}` cannot be used with this token",
+                    sender.as_str()
+                )
+            })?;
         let secret = json!({
             "apiVersion": "v1",
             "kind": "Secret",

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::core::{DeserializeGuard, ObjectMeta};
 
 use super::load::Reading;
@@ -11,9 +12,13 @@ use crate::{
     api::{
         annotations::DENIED_TARGETS,
         denied::DeniedTargets,
+        live_secrets::LiveSets,
         receiver::{Receiver, ReceiverType},
     },
-    hook::{Closed, Entry, Hook, HookPath, Listing, Policy, ReceiverRef, Secrets},
+    hook::{
+        Closed, Entry, Hook, HookPath, Listing, LivePath, LiveSecrets, Policy, ReceiverRef,
+        Secrets, SetProblem,
+    },
 };
 
 /// A Secret as it was last read, for when the API server does not answer.
@@ -51,6 +56,8 @@ pub(super) enum Outcome {
         path: HookPath,
         /// Why the token is not known to be the latest, when it is not.
         doubt: Option<String>,
+        /// What is wrong with secrets that are to be live beside the current ones.
+        set_problems: Vec<SetProblem>,
     },
     /// Only a change of the Receiver can help.
     Stalled {
@@ -72,6 +79,7 @@ pub(super) fn decide(
     reading: Reading,
     remembered: Option<Remembered>,
     policy: Policy,
+    now: Timestamp,
 ) -> Decision {
     let receiver = match &object.0 {
         Ok(receiver) => receiver,
@@ -87,13 +95,19 @@ pub(super) fn decide(
     if receiver.metadata.deletion_timestamp.is_some() {
         return nothing(Outcome::Deleting);
     }
+    let identity = ReceiverRef::of(&receiver.metadata);
+    let named = reading
+        .named()
+        .unwrap_or_else(|| LiveSets::of(&receiver.metadata));
     let (known, absence) = known_token(receiver, reading, remembered);
-    let path = path(receiver, known.as_ref());
+    let live = known.as_ref();
+    let live = live.map(|known| LiveSecrets::of(&identity, &named, &known.secrets, now));
+    let paths = paths(receiver, live.as_ref());
     let (entry, outcome) = if receiver.spec.suspend == Some(true) {
         (Some(Entry::Closed(Closed::Suspended)), Outcome::Suspended)
     } else {
         match Hook::compile(receiver, policy) {
-            Ok(hook) => open(hook, path, known.as_ref(), absence),
+            Ok(hook) => open(hook.with_named(named), &paths, live.as_ref(), absence),
             Err(invalid) => {
                 let problems = invalid.to_string();
                 (
@@ -106,9 +120,9 @@ pub(super) fn decide(
     let created = receiver.metadata.creation_timestamp.as_ref();
     let denied = denied_targets(&receiver.metadata).map(Arc::new);
     let listing = entry
-        .filter(|entry| path.is_some() || entry.hook().is_some())
+        .filter(|entry| !paths.is_empty() || entry.hook().is_some())
         .map(|entry| Listing {
-            path,
+            paths,
             created: created.map_or(0, |time| time.0.as_second()),
             entry,
             denied,
@@ -117,6 +131,15 @@ pub(super) fn decide(
         listing,
         outcome,
         remembered: known,
+    }
+}
+
+impl Decision {
+    /// When the next of its secrets ends.
+    pub(super) fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let paths = self.listing.as_ref().map(|listing| &listing.paths);
+        let ends = paths.into_iter().flatten().filter_map(|live| live.until);
+        ends.filter(|until| *until >= now).min()
     }
 }
 
@@ -144,7 +167,9 @@ fn known_token(
     };
     match reading {
         Reading::NotNamed => (None, None),
-        Reading::Found { secrets, version } => {
+        Reading::Found {
+            secrets, version, ..
+        } => {
             let secret = secret.name.clone();
             let known = Remembered {
                 secret,
@@ -161,24 +186,26 @@ fn known_token(
     }
 }
 
-fn path(receiver: &Receiver, known: Option<&Remembered>) -> Option<HookPath> {
+fn paths(receiver: &Receiver, live: Option<&LiveSecrets>) -> Vec<LivePath> {
     let has_no_token_by_design =
         receiver.spec.type_ == ReceiverType::GenericOidc && receiver.spec.secret_ref.is_none();
-    if known.is_none() && !has_no_token_by_design {
-        return None;
+    if let Some(live) = live {
+        live.paths()
+    } else if has_no_token_by_design {
+        let ReceiverRef { namespace, name } = ReceiverRef::of(&receiver.metadata);
+        vec![HookPath::derive(None, &name, &namespace).into()]
+    } else {
+        Vec::new()
     }
-    let ReceiverRef { namespace, name } = ReceiverRef::of(&receiver.metadata);
-    let token = known.map(|known| known.secrets.token());
-    Some(HookPath::derive(token, &name, &namespace))
 }
 
 fn open(
     hook: Hook,
-    path: Option<HookPath>,
-    known: Option<&Remembered>,
+    paths: &[LivePath],
+    live: Option<&LiveSecrets>,
     absence: Option<Absence>,
 ) -> (Option<Entry>, Outcome) {
-    let Some(path) = path else {
+    let Some(LivePath { path, .. }) = paths.first().copied() else {
         let (message, is_path_gone) = match absence {
             Some(Absence::Gone(message)) => (message, true),
             Some(Absence::Unknown(message)) => (message, false),
@@ -190,13 +217,19 @@ fn open(
         };
         return (Some(Entry::Pathless(hook.into())), outcome);
     };
-    let secret = known.map_or("", |known| &known.secret);
+    let secret = hook.secret().unwrap_or_default();
     let place = format!("'{}/{secret}'", hook.receiver().namespace);
-    let live = known.map(|known| known.secrets.clone());
-    match hook.with_secrets(live.as_slice()) {
+    let hook = match live {
+        Some(live) => hook.with_live(live),
+        None => Ok(hook),
+    };
+    match hook {
         Ok(hook) => {
-            let doubt = absence.map(|(Absence::Gone(why) | Absence::Unknown(why))| why);
-            let outcome = Outcome::Ready { path, doubt };
+            let outcome = Outcome::Ready {
+                path,
+                doubt: absence.map(|(Absence::Gone(why) | Absence::Unknown(why))| why),
+                set_problems: hook.set_problems().to_vec(),
+            };
             (Some(Entry::Open(hook.into())), outcome)
         }
         Err(invalid) => {

@@ -10,6 +10,8 @@ const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Allowed,
 };
 
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
 fn object(more: &Value) -> DeserializeGuard<Receiver> {
     let mut receiver = json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1",
@@ -29,6 +31,7 @@ fn found() -> Reading {
     Reading::Found {
         secrets: secrets("test-token"),
         version: Some("7".to_owned()),
+        named: LiveSets::default(),
     }
 }
 
@@ -53,7 +56,7 @@ fn remembered(secret: &str) -> Remembered {
 }
 
 fn decided(more: &Value, reading: Reading, remembered: Option<Remembered>) -> Decision {
-    decide(&object(more), reading, remembered, POLICY)
+    decide(&object(more), reading, remembered, POLICY, NOW)
 }
 
 fn closed(decision: &Decision) -> Option<Closed> {
@@ -67,7 +70,7 @@ fn closed(decision: &Decision) -> Option<Closed> {
 fn has_no_path(decision: &Decision) -> bool {
     let listing = decision.listing.as_ref();
     listing.is_some_and(|listing| {
-        listing.path.is_none() && matches!(listing.entry, Entry::Pathless(_))
+        listing.paths.is_empty() && matches!(listing.entry, Entry::Pathless(_))
     })
 }
 
@@ -79,7 +82,7 @@ fn opens_with(decision: &Decision, text: &str) -> bool {
     else {
         return false;
     };
-    let expected = Hook::clone(hook).with_secrets(&[secrets(text)]).unwrap();
+    let expected = Hook::clone(hook).with_secrets(&secrets(text), NOW).unwrap();
     hook.has_keys_of(&expected)
 }
 
@@ -89,13 +92,18 @@ fn a_receiver_with_a_token_opens_its_path() {
     let decision = decided(&created, found(), Some(remembered("hook")));
     assert!(opens_with(&decision, "test-token"));
     let listing = decision.listing.unwrap();
-    let path = listing.path.unwrap();
+    let path = listing.path().unwrap();
     assert_eq!(
         path.reveal(),
         "/hook/df3ebadde655d58cd8236886baaaca95ff9c420f4c89e11a5d91965baa0cdf0f"
     );
     assert_eq!(listing.created, 60);
-    assert_eq!(decision.outcome, Outcome::Ready { path, doubt: None });
+    let ready = Outcome::Ready {
+        path,
+        doubt: None,
+        set_problems: Vec::new(),
+    };
+    assert_eq!(decision.outcome, ready);
     assert!(
         decision
             .remembered
@@ -209,6 +217,7 @@ fn a_secret_that_the_sender_cannot_use_closes_the_path_and_says_why() {
     let reading = Reading::Found {
         secrets: Secrets::of(data.into()).unwrap(),
         version: None,
+        named: LiveSets::default(),
     };
     let decision = decided(&gitlab, reading, None);
     assert_eq!(closed(&decision), Some(Closed::NotReady));
@@ -224,4 +233,64 @@ fn a_secret_that_the_sender_cannot_use_closes_the_path_and_says_why() {
             .starts_with("invalid 'flux-system/hook' secret data: field 'signing-token' must be"),
         "{message}"
     );
+}
+
+fn rotated(live: &str) -> (Value, Reading) {
+    let annotated = json!({"metadata": {"annotations": {"hookgate.dev/live-secrets": live}}});
+    let data = [("token", "test-token"), ("token.previous", "old-token")];
+    let data = data.map(|(key, value)| (key.to_owned(), ByteString(value.into())));
+    let reading = Reading::Found {
+        secrets: Secrets::of(data.into()).unwrap(),
+        version: None,
+        named: LiveSets::parse(live),
+    };
+    (annotated, reading)
+}
+
+#[test]
+fn a_live_set_has_a_path_of_its_own_until_its_end() {
+    let (annotated, reading) = rotated("previous until 1970-01-01T00:01:00Z");
+    let decision = decided(&annotated, reading, None);
+    let until = Timestamp::from_second(60).ok();
+    let listing = decision.listing.as_ref().unwrap();
+    let ends: Vec<_> = listing.paths.iter().map(|path| path.until).collect();
+    assert_eq!(ends, [None, until]);
+    assert_eq!(decision.next_end(NOW), until);
+    let Outcome::Ready {
+        path, set_problems, ..
+    } = &decision.outcome
+    else {
+        panic!("{decision:?}");
+    };
+    assert_eq!(
+        Some(*path),
+        listing.path(),
+        "the status shows the current path"
+    );
+    assert_eq!(set_problems, &[]);
+    let suspended = json!({"spec": {"suspend": true}});
+    let (_, reading) = rotated("previous");
+    let decision = decided(&suspended, reading, None);
+    assert_eq!(decision.listing.unwrap().paths.len(), 2);
+}
+
+#[test]
+fn a_bad_set_leaves_the_receiver_ready() {
+    let (annotated, reading) = rotated("previous until tomorrow, next");
+    let decision = decided(&annotated, reading, None);
+    assert!(opens_with(&decision, "test-token"));
+    assert_eq!(decision.listing.unwrap().paths.len(), 1);
+    let Outcome::Ready { set_problems, .. } = decision.outcome else {
+        panic!("it is ready");
+    };
+    assert_eq!(set_problems.len(), 2, "{set_problems:?}");
+}
+
+#[test]
+fn what_was_remembered_of_a_secret_serves_the_sets_named_now() {
+    let (annotated, _) = rotated("previous");
+    let (_, reading) = rotated("");
+    let known = decided(&json!({}), reading, None).remembered;
+    let decision = decided(&annotated, unreadable(), known);
+    assert_eq!(decision.listing.unwrap().paths.len(), 2);
 }

@@ -5,13 +5,14 @@
 use crate::{
     api::{
         condition::{
-            ConditionStatus, Conditions, READY, RECONCILING, STALLED, Stamp, TARGETS_ACCESSIBLE,
+            ConditionStatus, Conditions, LIVE_SECRETS_USABLE, READY, RECONCILING, STALLED, Stamp,
+            TARGETS_ACCESSIBLE,
         },
         denied::DeniedTargets,
         duration::Duration,
         receiver::ReceiverStatus,
     },
-    hook::ReceiverRef,
+    hook::{ReceiverRef, SetProblem},
     reconcile::event::{Happening, Severity},
 };
 
@@ -24,6 +25,8 @@ const VALIDATION_FAILED: &str = "ValidationFailed";
 const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
 /// Not in Flux, where such a target is an error in the log.
 const FORBIDDEN: &str = "Forbidden";
+/// Not in Flux, which has one secret at a time.
+const INVALID_LIVE_SECRETS: &str = "InvalidLiveSecrets";
 /// Not in Flux, which lets any of the Receivers with one path win.
 const PATH_COLLISION: &str = "PathCollision";
 
@@ -42,7 +45,10 @@ pub(super) fn status(
     match outcome {
         Outcome::Deleting => return status,
         Outcome::Suspended => {}
-        Outcome::Ready { path, .. } => {
+        Outcome::Ready {
+            path, set_problems, ..
+        } => {
+            show_set_problems(&mut status.conditions, set_problems, stamp);
             let path = path.reveal();
             match standing {
                 Standing::Shadowed(owner) => {
@@ -79,6 +85,23 @@ pub(super) fn status(
     status
 }
 
+/// Shows what is wrong with secrets that are to be live beside the current ones; Ready does not depend on it.
+fn show_set_problems(conditions: &mut Conditions, problems: &[SetProblem], stamp: Stamp) {
+    if problems.is_empty() {
+        conditions.remove(LIVE_SECRETS_USABLE);
+        return;
+    }
+    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let (is_false, message) = (ConditionStatus::False, problems.join("; "));
+    conditions.set(
+        LIVE_SECRETS_USABLE,
+        is_false,
+        INVALID_LIVE_SECRETS,
+        &message,
+        stamp,
+    );
+}
+
 /// Shows what the gateway says of targets that it may not trigger; Ready does not depend on it.
 pub(super) fn show_denied(
     conditions: &mut Conditions,
@@ -102,8 +125,13 @@ pub(super) fn happenings(
     interval: Duration,
 ) -> Vec<Happening> {
     let mut happenings = readiness(old, new, standing, interval);
-    if let Some((_, _, message)) = changed(old, new, TARGETS_ACCESSIBLE) {
-        happenings.push(warning(FORBIDDEN, message));
+    for (type_, reason) in [
+        (TARGETS_ACCESSIBLE, FORBIDDEN),
+        (LIVE_SECRETS_USABLE, INVALID_LIVE_SECRETS),
+    ] {
+        if let Some((_, _, message)) = changed(old, new, type_) {
+            happenings.push(warning(reason, message));
+        }
     }
     happenings
 }

@@ -24,6 +24,7 @@ fn ready() -> Outcome {
     Outcome::Ready {
         path: path(),
         doubt: None,
+        set_problems: Vec::new(),
     }
 }
 
@@ -227,4 +228,33 @@ fn denied_targets_are_a_condition_of_their_own_that_goes_away_with_them() {
     show_denied(&mut again.conditions, None, stamp());
     assert_eq!(again, ready);
     assert!(happenings(&told, &again, &Standing::Alone, interval).is_empty());
+}
+
+#[test]
+fn unusable_live_secrets_are_told_while_the_receiver_is_ready() {
+    let name = "previous".to_owned();
+    let problems = vec![
+        SetProblem::NoToken { name: name.clone() },
+        SetProblem::Shadowed {
+            name,
+            owner: receiver("old"),
+        },
+    ];
+    let outcome = Outcome::Ready {
+        path: path(),
+        doubt: None,
+        set_problems: problems.clone(),
+    };
+    let old = after(&never_reconciled(), &ready());
+    let new = after(&old, &outcome);
+    let message = format!("{}; {}", problems[0], problems[1]);
+    assert_eq!(
+        as_json(&new)["conditions"][1],
+        condition("LiveSecretsUsable", "False", "InvalidLiveSecrets", &message)
+    );
+    assert!(new.conditions.is_ready());
+    let told = happenings(&old, &new, &Standing::Alone, minutes(10));
+    assert_eq!(told, [warning("InvalidLiveSecrets", message)]);
+    assert_eq!(happenings(&new, &new, &Standing::Alone, minutes(10)), []);
+    assert_eq!(as_json(&after(&new, &ready())), as_json(&old));
 }

@@ -10,7 +10,7 @@ use self::support::{APPS, Cluster, Replica, in_time, options, until, with_broken
 use super::*;
 use crate::{
     api::{
-        annotations::{DENIED_TARGETS, FINALIZER, REQUESTED_AT},
+        annotations::{DENIED_TARGETS, FINALIZER, LIVE_SECRETS, REQUESTED_AT},
         condition::{READY, STALLED, TARGETS_ACCESSIBLE},
         denied::DeniedTargets,
         receiver::{Receiver, ReceiverStatus},
@@ -314,5 +314,55 @@ async fn an_unreadable_secret_does_not_take_a_working_hook_away() {
     cluster.secret(APPS, "new").await;
     is_broken.send_replace(false);
     until(|| replica.is_open(&path("new"))).await;
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_is_ahead_of_the_annotation_does_not_drop_the_old_token() {
+    let cluster = Cluster::new().await;
+    cluster.secret(APPS, "old").await;
+    cluster.receiver(APPS, "web", &json!({})).await;
+    let stale = cluster.receivers().get("web").await.unwrap();
+    let live = json!({"metadata": {"annotations": {LIVE_SECRETS: "previous"}}});
+    cluster.change("web", &live).await;
+    let named = async || match load::load(&cluster.0, &stale).await {
+        load::Reading::Found { named, .. } => named.to_string(),
+        reading => panic!("{reading:?}"),
+    };
+    assert_eq!(named().await, "", "there is nothing that could be dropped");
+    cluster
+        .store(&json!({"token": "new", "token.previous": "old"}))
+        .await;
+    assert_eq!(named().await, "previous");
+}
+
+#[tokio::test]
+async fn a_live_set_is_taken_out_when_it_ends() {
+    let cluster = Cluster::new().await;
+    cluster.secret(APPS, "new").await;
+    cluster.store(&json!({"token.previous": "old"})).await;
+    let end = Timestamp::now() + jiff::SignedDuration::from_millis(300);
+    let live =
+        json!({"metadata": {"annotations": {LIVE_SECRETS: format!("previous until {end}")}}});
+    cluster.receiver(APPS, "web", &live).await;
+    let replica = Replica::leader(&cluster);
+    let status = cluster.status(APPS, "web", is_ready).await;
+    assert_eq!(
+        status.webhook_path,
+        Some(path("new")),
+        "the status shows the current path"
+    );
+    let web = ReceiverRef {
+        namespace: APPS.to_owned(),
+        name: "web".to_owned(),
+    };
+    until(|| {
+        replica
+            .table
+            .listing(&web)
+            .is_some_and(|it| it.paths.len() == 1)
+    })
+    .await;
+    assert!(Timestamp::now() > end);
     replica.stop().await;
 }

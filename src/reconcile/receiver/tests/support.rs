@@ -5,6 +5,7 @@
 use std::{future::Future, time::Duration};
 
 use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event, Namespace, Secret},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -101,6 +102,14 @@ impl Cluster {
                 .await
                 .unwrap();
         }
+    }
+
+    /// Adds these keys to the Secret `hook`.
+    pub(super) async fn store(&self, keys: &Value) {
+        let secrets: Api<Secret> = Api::namespaced(self.0.clone(), APPS);
+        let patch = Patch::Merge(json!({"stringData": keys}));
+        let params = PatchParams::default();
+        secrets.patch("hook", &params, &patch).await.unwrap();
     }
 
     pub(super) async fn receiver(&self, namespace: &str, name: &str, more: &Value) {
@@ -204,11 +213,14 @@ impl Replica {
     }
 
     pub(super) fn is_open(&self, path: &str) -> bool {
-        matches!(self.table.locate(path), Some(Entry::Open(_)))
+        matches!(
+            self.table.locate(path, Timestamp::now()),
+            Some(Entry::Open(_))
+        )
     }
 
     pub(super) fn closed(&self, path: &str) -> Option<Closed> {
-        match self.table.locate(path)? {
+        match self.table.locate(path, Timestamp::now())? {
             Entry::Closed(why) => Some(why),
             Entry::Open(_) | Entry::Pathless(_) => None,
         }

@@ -3,15 +3,17 @@
 //! It holds what it is given; compiling Receivers and reading Secrets happens elsewhere.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::Timestamp;
+
 use super::{
-    Hook,
+    Hook, SetIdentity,
     lookup::Lookup,
-    path::HookPath,
+    path::{HookPath, LivePath},
     receiver_ref::ReceiverRef,
     selection::{Selector, TargetKind},
 };
@@ -48,17 +50,35 @@ pub enum Closed {
     NotReady,
 }
 
+/// How many paths a Receiver can have while its controller has not seen what its Secret holds.
+const MAX_PATHS: usize = 16;
+
 /// One Receiver as the table knows it.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// The path that its deliveries arrive at; absent while its token is not known.
-    pub path: Option<HookPath>,
+    /// The paths that its deliveries arrive at, that of the current token first; none while the token is not known.
+    pub paths: Vec<LivePath>,
     /// When the Receiver was created, in seconds since 1970; of two with one path the older wins.
     pub created: i64,
-    /// What the path leads to.
+    /// What the paths lead to.
     pub entry: Entry,
     /// The targets that the gateway may not trigger, as the Receiver says.
     pub denied: Option<Arc<DeniedTargets>>,
+}
+
+impl Listing {
+    /// The path of the current token, which the Receiver's status shows.
+    #[must_use]
+    pub fn path(&self) -> Option<HookPath> {
+        self.paths.first().map(|live| live.path)
+    }
+}
+
+/// What a path leads to, and how long.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) entry: Entry,
+    pub(super) until: Option<Timestamp>,
 }
 
 /// The paths of all Receivers; clones share one table.
@@ -70,8 +90,13 @@ struct Shared {
     /// All that deliveries look at.
     lookup: Lookup,
     books: Mutex<Books>,
+    /// The Secrets whose changes are seen at once.
+    watched: Mutex<HashSet<SecretRef>>,
     observers: Mutex<Vec<Observer>>,
 }
+
+/// The namespace and the name of a Secret.
+pub type SecretRef = (String, String);
 
 /// What is called after each change.
 type Observer = Box<dyn Fn() + Send + Sync>;
@@ -85,13 +110,14 @@ struct Books {
 }
 
 /// The Receivers that ask for one path, the rightful one first.
-type Claims = BTreeMap<(i64, Arc<ReceiverRef>), Entry>;
+type Claims = BTreeMap<(i64, Arc<ReceiverRef>), Claim>;
 
 impl HookTable {
-    /// Finds what a path leads to; the path must be exactly as it was handed out.
+    /// Finds what a path leads to that has not ended; the path must be exactly as it was handed out.
     #[must_use]
-    pub fn locate(&self, path: &str) -> Option<Entry> {
-        self.0.lookup.find(&HookPath::parse(path)?)
+    pub fn locate(&self, path: &str, now: Timestamp) -> Option<Entry> {
+        let Claim { entry, until } = self.0.lookup.find(&HookPath::parse(path)?)?;
+        until.is_none_or(|until| now <= until).then_some(entry)
     }
 
     /// Lists a Receiver, in place of what was known of it.
@@ -107,14 +133,26 @@ impl HookTable {
         self.change(|table| table.withdraw(receiver));
     }
 
-    /// Puts `hook` in the place of the hook of the same Receiver, if that still is `current`.
+    /// Puts `hook` in the place of the hook of the same Receiver, if that still is `current`, and adds its paths.
+    ///
+    /// The paths that there are stay, for they are for the controller to take away; but of many the oldest go.
     pub fn replace(&self, current: &Arc<Hook>, hook: &Arc<Hook>) {
         self.change(|table| {
             if let Some(listing) = table.listings.get(&current.receiver).cloned()
                 && matches!(&listing.entry, Entry::Open(open) if Arc::ptr_eq(open, current))
             {
                 table.withdraw(&current.receiver);
+                let (first, others) = listing.paths.split_at(listing.paths.len().min(1));
+                let new = hook.sets().map(SetIdentity::path);
+                let paths = first
+                    .iter()
+                    .copied()
+                    .chain(new)
+                    .chain(others.iter().copied());
+                let mut paths = LivePath::merge(paths);
+                paths.truncate(MAX_PATHS);
                 let listing = Listing {
+                    paths,
                     entry: Entry::Open(Arc::clone(hook)),
                     ..listing
                 };
@@ -129,19 +167,13 @@ impl HookTable {
         self.books().listings.get(receiver).cloned()
     }
 
-    /// The other Receivers that ask for the path of this one, the rightful owner of the path first.
+    /// The other Receivers than this one that ask for a path, the rightful owner of the path first.
     #[must_use]
-    pub fn rivals(&self, receiver: &ReceiverRef) -> Vec<ReceiverRef> {
+    pub fn rivals(&self, receiver: &ReceiverRef, path: &HookPath) -> Vec<ReceiverRef> {
         let books = self.books();
-        let claims = books
-            .listings
-            .get(receiver)
-            .and_then(|listing| books.claims.get(&listing.path?));
-        let claimants = claims
-            .into_iter()
-            .flatten()
-            .map(|((_, claimant), _)| claimant);
-        claimants
+        let claims = books.claims.get(path).into_iter().flatten();
+        claims
+            .map(|((_, claimant), _)| claimant)
             .filter(|claimant| ***claimant != *receiver)
             .map(|claimant| ReceiverRef::clone(claimant))
             .collect()
@@ -156,6 +188,50 @@ impl HookTable {
             Some((Arc::clone(hook), listing.denied.clone()))
         });
         hooks.collect()
+    }
+
+    /// A Secret is watched from now on.
+    pub fn watch_secret(&self, secret: SecretRef) {
+        self.watched().insert(secret);
+    }
+
+    /// A Secret is no longer watched.
+    pub fn unwatch_secret(&self, secret: &SecretRef) {
+        self.watched().remove(secret);
+    }
+
+    /// These Secrets are watched and no others.
+    pub fn watch_secrets(&self, secrets: HashSet<SecretRef>) {
+        *self.watched() = secrets;
+    }
+
+    /// The hooks whose Secrets are not watched, at most `limit` of them: those after `last` in the order of their
+    /// Receivers, and then from the beginning.
+    #[must_use]
+    pub fn unwatched(&self, last: Option<&ReceiverRef>, limit: u32) -> Vec<Arc<Hook>> {
+        let watched = self.watched();
+        let books = self.books();
+        let open = books
+            .listings
+            .values()
+            .filter_map(|listing| match &listing.entry {
+                Entry::Open(hook) => Some(hook),
+                Entry::Closed(_) | Entry::Pathless(_) => None,
+            });
+        let mut hooks: Vec<_> = open
+            .filter(|hook| {
+                let namespace = &hook.receiver.namespace;
+                let secret = hook.secret.clone();
+                secret.is_some_and(|secret| !watched.contains(&(namespace.clone(), secret)))
+            })
+            .cloned()
+            .collect();
+        drop((books, watched));
+        hooks.sort_unstable_by(|a, b| a.receiver.cmp(&b.receiver));
+        let done = hooks.partition_point(|hook| last.is_some_and(|last| hook.receiver <= *last));
+        hooks.rotate_left(done);
+        hooks.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        hooks
     }
 
     /// The kinds, each with a namespace, of which hooks select objects by labels.
@@ -188,13 +264,18 @@ impl HookTable {
         change(&mut books);
         for path in std::mem::take(&mut books.changed) {
             let rightful = books.claims.get(&path);
-            let entry = rightful.and_then(|claims| claims.values().next());
-            self.0.lookup.set(path, entry);
+            let claim = rightful.and_then(|claims| claims.values().next());
+            self.0.lookup.set(path, claim);
         }
         drop(books);
         let observers = self.0.observers.lock();
         let observers = observers.unwrap_or_else(PoisonError::into_inner);
         observers.iter().for_each(|observer| observer());
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashSet<SecretRef>> {
+        let watched = self.0.watched.lock();
+        watched.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// No delivery waits for this, except after a failure.
@@ -223,13 +304,14 @@ impl fmt::Debug for HookTable {
 
 impl Books {
     fn publish(&mut self, receiver: Arc<ReceiverRef>, listing: Listing) {
-        if let Some(path) = listing.path {
+        for LivePath { path, until } in listing.paths.iter().copied() {
             self.changed.push(path);
             let claims = self.claims.entry(path).or_default();
-            claims.insert(
-                (listing.created, Arc::clone(&receiver)),
-                listing.entry.clone(),
-            );
+            let claim = Claim {
+                entry: listing.entry.clone(),
+                until,
+            };
+            claims.insert((listing.created, Arc::clone(&receiver)), claim);
         }
         self.listings.insert(receiver, listing);
     }
@@ -238,11 +320,13 @@ impl Books {
         let Some((receiver, listing)) = self.listings.remove_entry(receiver) else {
             return;
         };
-        if let Some(path) = listing.path
-            && let Some(claims) = self.claims.get_mut(&path)
-        {
+        let key = (listing.created, receiver);
+        for LivePath { path, .. } in listing.paths {
+            let Some(claims) = self.claims.get_mut(&path) else {
+                continue;
+            };
             self.changed.push(path);
-            claims.remove(&(listing.created, receiver));
+            claims.remove(&key);
             if claims.is_empty() {
                 self.claims.remove(&path);
             }
@@ -251,124 +335,4 @@ impl Books {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn receiver(name: &str) -> ReceiverRef {
-        ReceiverRef {
-            namespace: "default".to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
-    fn closed(path: HookPath, created: i64, reason: Closed) -> Listing {
-        Listing {
-            path: Some(path),
-            created,
-            entry: Entry::Closed(reason),
-            denied: None,
-        }
-    }
-
-    fn found(table: &HookTable, path: HookPath) -> Option<Closed> {
-        match table.locate(&path.reveal())? {
-            Entry::Closed(reason) => Some(reason),
-            Entry::Open(_) | Entry::Pathless(_) => None,
-        }
-    }
-
-    #[test]
-    fn every_one_of_many_receivers_is_found_until_it_is_withdrawn() {
-        let table = HookTable::default();
-        let path = |number: u32| HookPath::derive(None, &number.to_string(), "default");
-        for number in 0..1000 {
-            let listing = closed(path(number), 1, Closed::Suspended);
-            table.publish(&receiver(&number.to_string()), &listing);
-        }
-        for number in (0..1000).step_by(2) {
-            table.withdraw(&receiver(&number.to_string()));
-        }
-        let is_found = |number: &u32| found(&table, path(*number)).is_some();
-        let left: Vec<u32> = (0..1000).filter(is_found).collect();
-        assert!(left.iter().copied().eq((1..1000).step_by(2)));
-        assert_eq!(table.len(), 500);
-    }
-
-    #[test]
-    fn a_changed_path_no_longer_leads_anywhere() {
-        let (old, new) = (
-            HookPath::derive(None, "old", ""),
-            HookPath::derive(None, "new", ""),
-        );
-        let table = HookTable::default();
-        table.publish(&receiver("a"), &closed(old, 1, Closed::Suspended));
-        table.publish(&receiver("a"), &closed(new, 1, Closed::NotReady));
-        assert_eq!(
-            (found(&table, old), found(&table, new)),
-            (None, Some(Closed::NotReady))
-        );
-        table.withdraw(&receiver("a"));
-        assert_eq!((found(&table, new), table.len()), (None, 0));
-    }
-
-    #[test]
-    fn of_two_receivers_with_one_path_the_older_wins_and_both_know() {
-        let path = HookPath::derive(None, "ab", "c");
-        let table = HookTable::default();
-        table.publish(&receiver("young"), &closed(path, 2, Closed::NotReady));
-        table.publish(&receiver("old"), &closed(path, 1, Closed::Suspended));
-        assert_eq!(found(&table, path), Some(Closed::Suspended));
-        assert_eq!(table.rivals(&receiver("old")), [receiver("young")]);
-        assert_eq!(table.rivals(&receiver("young")), [receiver("old")]);
-        table.withdraw(&receiver("old"));
-        assert_eq!(found(&table, path), Some(Closed::NotReady));
-        assert!(table.rivals(&receiver("young")).is_empty());
-    }
-
-    #[test]
-    fn labelled_kinds_are_in_use_as_long_as_a_hook_selects_them() {
-        let table = HookTable::default();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (observed, sizes) = (table.clone(), Arc::clone(&seen));
-        table.on_change(move || sizes.lock().unwrap().push(observed.labelled().len()));
-        let resources = serde_json::json!([
-            {"kind": "Bucket", "name": "*", "matchLabels": {"a": "b"}},
-            {"kind": "Bucket", "name": "*", "matchLabels": {}, "namespace": "apps"},
-            {"kind": "GitRepository", "name": "web"},
-        ]);
-        let object = serde_json::from_value(serde_json::json!({
-            "apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver",
-            "metadata": {"name": "ci", "namespace": "default"},
-            "spec": {"type": "github", "secretRef": {"name": "s"}, "resources": resources},
-        }));
-        let policy = crate::hook::Policy {
-            cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
-        };
-        let hook = Hook::compile(&object.unwrap(), policy).unwrap();
-        let path = HookPath::derive(None, "ci", "");
-        let hook = Arc::new(hook);
-        let pathless = Listing {
-            entry: Entry::Pathless(Arc::clone(&hook)),
-            path: None,
-            ..closed(path, 1, Closed::NotReady)
-        };
-        let open = Listing {
-            entry: Entry::Open(hook),
-            ..closed(path, 1, Closed::NotReady)
-        };
-        table.publish(&receiver("ci"), &pathless);
-        assert!(table.locate(&path.reveal()).is_none());
-        table.publish(&receiver("ci"), &open);
-        assert!(table.locate(&path.reveal()).is_some());
-        assert_eq!(table.hooks().len(), 1);
-        let labelled = table.labelled();
-        let labelled: Vec<_> = labelled
-            .iter()
-            .map(|(kind, namespace)| (kind.plural.as_str(), namespace.as_str()))
-            .collect();
-        assert_eq!(labelled, [("buckets", "apps"), ("buckets", "default")]);
-        table.publish(&receiver("ci"), &closed(path, 1, Closed::Suspended));
-        assert_eq!(*seen.lock().unwrap(), [2, 2, 0]);
-        assert!(table.hooks().is_empty());
-    }
-}
+mod tests;
