@@ -142,13 +142,17 @@ impl LiveSets {
         &self.mistakes
     }
 
-    /// Names a set, in place of the one of that name; sets that have ended make room for it if there is none.
-    pub fn insert(&mut self, set: NamedSet, now: Timestamp) {
+    /// Names a set, in place of the one of that name; where there is no room, sets that have ended make it.
+    pub fn insert(&mut self, set: NamedSet, now: Timestamp) -> Result<(), Mistake> {
         self.remove(&set.name);
         if self.sets.len() >= Self::MAX_SETS {
             self.sets.retain(|set| set.is_live(now));
         }
+        if self.sets.len() >= Self::MAX_SETS {
+            return Err(Mistake::TooMany { name: set.name });
+        }
         self.sets.push(set);
+        Ok(())
     }
 
     /// No longer names a set.
@@ -278,7 +282,7 @@ mod tests {
             until,
         };
         let mut live = LiveSets::parse("previous until 2026-01-01T00:00:00Z, next");
-        live.insert(set(Some(now)), now);
+        live.insert(set(Some(now)), now).unwrap();
         assert_eq!(
             live.to_string(),
             "next, previous until 2026-12-01T00:00:00Z"
@@ -286,7 +290,10 @@ mod tests {
         live.remove("next");
         assert_eq!(live.to_string(), "previous until 2026-12-01T00:00:00Z");
         let mut live = LiveSets::parse("a, b until 2026-01-01T00:00:00Z, c, d");
-        live.insert(set(None), now);
+        live.insert(set(None), now).unwrap();
         assert_eq!(live.to_string(), "a, c, d, previous");
+        let mut live = LiveSets::parse("a, b, c, d");
+        let refused = live.insert(set(None), now).unwrap_err().to_string();
+        assert!(refused.contains("`previous` is not live"), "{refused}");
     }
 }

@@ -19,7 +19,7 @@ pub use deliveries::{Deliveries, DeliveriesAction, OperatorServer, Output};
 pub use dev::Dev;
 pub use logging::{LogEncoding, LogLevel, Logging};
 pub use receiver::{
-    Connection, List, ListOutput, MatchLabel, NamedReceiver, New, Send, Show, ShowOutput,
+    Connection, List, ListOutput, MatchLabel, NamedReceiver, New, Rotate, Send, Show, ShowOutput,
     TargetName,
 };
 pub use run::{Run, RunArgs};

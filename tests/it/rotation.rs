@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{
     Gateway,
+    binary::{Ended, hookgate, run},
     load::Load,
     objects::{git_repository, receiver, secret, watched_secret},
     on_every_back_end, path_of,
@@ -247,4 +248,181 @@ on_every_back_end! {
         let uses = last_used(&gw, "ci").await;
         assert!(uses.iter().all(|(_, at)| at.is_none()), "{uses:?}");
     }
+}
+
+/// Runs `hookgate receiver rotate` for a Receiver of the test.
+async fn rotate(gw: &Gateway, receiver: &str, flags: &[&str]) -> Ended {
+    let name = format!("{}/{receiver}", gw.namespace());
+    let kubeconfig = gw.kubeconfig();
+    let mut command = hookgate(["receiver", "rotate", &name, "--kubeconfig"]);
+    run(command.arg(kubeconfig).args(flags)).await
+}
+
+/// The keys of the Secret `token` that belong to an old token.
+async fn kept(gw: &Gateway) -> usize {
+    let secret = gw.object("Secret", "token").await;
+    let data = secret["data"].as_object().expect("data");
+    data.keys().filter(|key| key.ends_with(".previous")).count()
+}
+
+/// The token that stands in the printed form.
+fn token_in(form: &str) -> String {
+    let is_token = |word: &&str| word.len() == 64 && !word.contains('/');
+    let token = form.split_whitespace().find(is_token);
+    token.expect("a token").to_owned()
+}
+
+async fn the_command_changes_a_token_under_load(gw: Gateway) {
+    gw.apply(&secret("token", "one")).await;
+    gw.apply(&git_repository("podinfo", "")).await;
+    gw.apply(&receiver("web", "github", "interval: 1h")).await;
+    gw.settled().await;
+    let old = senders(&gw, "one", "one")[0].clone();
+    let mut load = Load::start(gw.authority(), vec![old.clone()]);
+    load.answers(50).await;
+
+    let url = ["--url", "https://hooks.example.com"];
+    let rotated = rotate(&gw, "web", &url).await;
+    assert_eq!((rotated.code, rotated.stderr.as_str()), (Some(0), ""));
+    let token = token_in(&rotated.stdout);
+    let new = senders(&gw, &token, &token)[0].clone();
+    let url = format!("https://hooks.example.com{}", new.path);
+    assert!(rotated.stdout.contains(&url), "{}", rotated.stdout);
+    assert_eq!(gw.path("web").await, new.path);
+    assert_eq!(kept(&gw).await, 1);
+    load.go_on_with(vec![old, new.clone()]).await;
+
+    let again = rotate(&gw, "web", &[]).await;
+    assert_eq!(token_in(&again.stdout), token, "nothing was changed");
+    assert!(
+        again.stderr.contains("nothing was changed"),
+        "{}",
+        again.stderr
+    );
+
+    load.go_on_with(vec![new.clone()]).await;
+    let finished = rotate(&gw, "web", &["--finish"]).await;
+    assert!(
+        finished.stdout.contains("is refused from now on"),
+        "{finished:?}"
+    );
+    load.go_on_with(vec![new]).await;
+    let tally = load.end().await;
+    assert_eq!(tally.refused(), 0, "{tally:?}");
+    assert_eq!(kept(&gw).await, 0);
+    let annotations = &gw.object("Receiver", "web").await["metadata"]["annotations"];
+    assert!(
+        annotations.get("hookgate.dev/live-secrets").is_none(),
+        "{annotations}"
+    );
+    let finished = rotate(&gw, "web", &["--finish"]).await;
+    assert!(finished.stdout.contains("has no old token"), "{finished:?}");
+    gw.end().await;
+}
+
+async fn the_command_goes_on_where_it_broke_off(gw: Gateway) {
+    apply_two(&gw, &secret("token", "one")).await;
+    // The token is kept and named, and then the command was killed.
+    store(&gw, "token.previous: one, username.previous: stale").await;
+    name(&gw, "next").await;
+    let until = hour_from_now();
+    let annotation = format!("next, previous until {until}");
+    let patched = receiver("web", "github", "interval: 1h").replace(
+        "{name: web}",
+        &format!("{{name: web, annotations: {{hookgate.dev/live-secrets: '{annotation}'}}}}"),
+    );
+    gw.apply(&patched).await;
+
+    // What is stale is not the current set, so the overlap counts as begun.
+    let rotated = rotate(&gw, "web", &[]).await;
+    assert!(
+        rotated.stderr.contains("nothing was changed"),
+        "{rotated:?}"
+    );
+    let without =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: token}\ndata: {username.previous: null}\n";
+    gw.apply(without).await;
+    let rotated = rotate(&gw, "web", &["--overlap", "48h"]).await;
+    assert_eq!(rotated.code, Some(0), "{rotated:?}");
+    let token = token_in(&rotated.stdout);
+    let secrets = gw.secrets("token").await;
+    assert!(secrets.token().matches(token.as_bytes()));
+    assert!(
+        secrets
+            .set("previous")
+            .expect("a set")
+            .token()
+            .matches(b"one")
+    );
+    let object = gw.object("Receiver", "web").await;
+    let annotation = &object["metadata"]["annotations"]["hookgate.dev/live-secrets"];
+    let annotation = annotation.as_str().expect("text");
+    // The other Receiver of the Secret is not forgotten.
+    let other = format!("`hookgate receiver rotate {}/ci`", gw.namespace());
+    assert!(rotated.stdout.contains(&other), "{}", rotated.stdout);
+    for old_or_new in ["one", &token] {
+        let [_, ci] = senders(&gw, old_or_new, old_or_new);
+        while gw.send(ci.clone()).await.status != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(
+        annotation.starts_with("next, previous until ") && !annotation.contains(&until.to_string())
+    );
+    gw.end().await;
+}
+
+async fn the_command_refuses_what_would_be_undone_or_lost(gw: Gateway) {
+    apply_two(&gw, &secret("token", "one")).await;
+    let [_, ci] = senders(&gw, "one", "one");
+    name(&gw, "Next").await;
+    let refused = rotate(&gw, "web", &[]).await;
+    assert!(
+        refused.sentence().contains("the part `Next`"),
+        "{refused:?}"
+    );
+    name(&gw, "").await;
+    let owned = secret("token", "one").replace(
+        "{name: token}",
+        "{name: token, labels: {kustomize.toolkit.fluxcd.io/name: apps}}",
+    );
+    gw.apply(&owned).await;
+    let refused = rotate(&gw, "web", &[]).await;
+    assert!(
+        refused.sentence().contains("Kustomization `apps`"),
+        "{refused:?}"
+    );
+    assert_eq!(kept(&gw).await, 0);
+    assert_eq!(gw.send(ci).await.status, StatusCode::OK);
+    let refused = rotate(&gw, "nobody", &[]).await;
+    assert!(
+        refused.sentence().contains("there is no Receiver"),
+        "{refused:?}"
+    );
+    gw.end().await;
+}
+
+/// The command needs an API that listens.
+macro_rules! with_an_api_that_listens {
+    ($($behaviour:ident)*) => {$(
+        mod $behaviour {
+            use crate::support::{BackEnd, run};
+
+            #[tokio::test]
+            async fn embedded_over_https() {
+                run(BackEnd::Https, super::$behaviour).await;
+            }
+
+            #[tokio::test]
+            async fn api_server() {
+                run(BackEnd::ApiServer, super::$behaviour).await;
+            }
+        }
+    )*};
+}
+
+with_an_api_that_listens! {
+    the_command_changes_a_token_under_load
+    the_command_goes_on_where_it_broke_off
+    the_command_refuses_what_would_be_undone_or_lost
 }

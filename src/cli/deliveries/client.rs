@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::{cli::delivery, trigger::history::Delivery};
+use crate::{cli::delivery, ingress::LiveSecretUses, trigger::history::Delivery};
 
 /// How long an answer may take to begin.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -70,6 +70,14 @@ impl Server {
             .await?;
         let body = self.accepted(answer).await?;
         Ok(self.read::<Listed>(&body)?.deliveries)
+    }
+
+    /// When the live secrets of a Receiver were last used.
+    pub(in crate::cli) async fn secrets(&self, receiver: &str) -> anyhow::Result<LiveSecretUses> {
+        let path = format!("/secrets?receiver={receiver}");
+        let answer = self.request(Method::GET, &path).await?;
+        let body = self.accepted(answer).await?;
+        self.read(&body)
     }
 
     /// The last deliveries, oldest first, and then each that comes or changes.

@@ -2,12 +2,15 @@
 //!
 //! What the commands are told is checked by `config`; what a delivery means is `hook`'s.
 
+mod form;
 mod found;
 mod list;
 mod new;
+mod rotate;
 mod send;
 mod show;
 mod summary;
+mod token;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -23,6 +26,8 @@ pub(super) enum Command {
     Show(config::Show),
     /// Print a Secret and a Receiver ready to apply, and what to enter at the host
     New(config::New),
+    /// Give a Receiver a new token, and keep the old one live for a time
+    Rotate(config::Rotate),
     /// Sign a recorded request with a Receiver's Secret and send it
     Send(config::Send),
 }
@@ -34,6 +39,7 @@ pub(super) async fn run(command: Command, stop: CancellationToken) -> anyhow::Re
             Command::List(args) => list::run(&args).await,
             Command::Show(args) => show::run(&args).await,
             Command::New(args) => new::run(&args),
+            Command::Rotate(args) => Box::pin(rotate::run(&args)).await,
             Command::Send(args) => send::run(&args).await,
         }
     };

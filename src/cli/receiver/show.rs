@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use super::{found, list::plain, summary::Summary};
 use crate::{
     api::{
-        annotations::REPLAY_WINDOW,
+        annotations::{LIVE_SECRETS, REPLAY_WINDOW},
         condition::{Condition, ConditionStatus, READY},
         denied::DeniedTargets,
     },
@@ -21,6 +21,7 @@ use crate::{
         table::{age, printable},
     },
     config::{Show, ShowOutput},
+    ingress::LiveSecretUses,
     trigger::history::Delivery,
 };
 
@@ -28,7 +29,7 @@ use crate::{
 const DELIVERIES: usize = 10;
 
 /// The annotations that say how deliveries are judged.
-const SETTINGS: [&str; 1] = [REPLAY_WINDOW];
+const SETTINGS: [&str; 2] = [REPLAY_WINDOW, LIVE_SECRETS];
 
 /// Prints the Receiver that `args` names.
 pub(super) async fn run(args: &Show) -> anyhow::Result<()> {
@@ -50,7 +51,32 @@ pub(super) async fn run(args: &Show) -> anyhow::Result<()> {
     let server = &args.server.server;
     let query = format!("limit={DELIVERIES}&receiver={name}");
     let listed = async { Server::at(server)?.list(&query).await }.await;
+    // A gateway of an earlier version does not know.
+    if listed.is_ok()
+        && let Ok(uses) = Server::at(server)?.secrets(&name.to_string()).await
+    {
+        output::write(&secrets(&uses, now))?;
+    }
     output::write(&deliveries(server, &listed, now))
+}
+
+/// When each live secret last proved a delivery, as the gateway that was asked knows it.
+fn secrets(uses: &LiveSecretUses, now: Timestamp) -> String {
+    let ago = |at: Timestamp| format!("{} ago", age(now.duration_since(at).as_secs()));
+    let mut text = String::new();
+    for (index, secret) in uses.secrets.iter().enumerate() {
+        let label = if index == 0 { "Live secrets" } else { "" };
+        let last = secret.last_used_at.map_or_else(
+            || format!("not used since the gateway started, {}", ago(uses.since)),
+            |at| format!("last used {at}, {}", ago(at)),
+        );
+        let until = secret.until;
+        let until = until.map_or_else(String::new, |until| format!(", live until {until}"));
+        let line = format!("{}: {last}{until}", secret.name);
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{label:<14}{}", printable(&line));
+    }
+    text
 }
 
 /// What the object says, in words.
@@ -220,6 +246,26 @@ mod tests {
              Settings      hookgate.dev/replay-window: 1m\n\
              Created       2026-01-01T00:00:00Z, 24h ago\n\
              Last trigger  2026-01-01T23:55:00Z, 5m ago: push, delivery 72d3\n"
+        );
+    }
+
+    #[test]
+    fn the_last_use_of_each_live_secret_is_told() {
+        let uses = serde_json::from_value(json!({
+            "since": "2026-01-01T00:00:00Z",
+            "secrets": [
+                {"receiver": "apps/ci", "name": "current"},
+                {
+                    "receiver": "apps/ci", "name": "previous",
+                    "until": "2026-01-03T00:00:00Z", "lastUsedAt": "2026-01-01T23:55:00Z",
+                },
+            ],
+        }));
+        let now = "2026-01-02T00:00:00Z".parse().unwrap();
+        assert_eq!(
+            secrets(&uses.unwrap(), now),
+            "Live secrets  current: not used since the gateway started, 24h ago\n\
+             \x20             previous: last used 2026-01-01T23:55:00Z, 5m ago, live until 2026-01-03T00:00:00Z\n"
         );
     }
 

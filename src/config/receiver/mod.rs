@@ -4,6 +4,7 @@
 
 mod list;
 mod new;
+mod rotate;
 mod send;
 mod show;
 
@@ -13,6 +14,7 @@ use clap::Args;
 
 pub use list::{List, ListOutput};
 pub use new::{MatchLabel, New, TargetName};
+pub use rotate::Rotate;
 pub use send::Send;
 pub use show::{Show, ShowOutput};
 

@@ -3,19 +3,14 @@
 //! The objects go to standard output and the form to standard error, so that the former can be piped; no cluster is
 //! asked, for the path follows from the token and the names alone.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    io::{self, Read as _},
-};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, bail, ensure};
-use http::Uri;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
+use super::{form, token};
 use crate::{
     api::{
         annotations::{SENDER, TOKEN_KEY, WATCH_ENABLED, WATCH_LABEL},
@@ -24,25 +19,13 @@ use crate::{
     },
     cli::output,
     config::New,
-    hook::{
-        CrossNamespaceRefs, FormValue, Hook, Policy, Refusal, Secrets, Selector, Sender, Target,
-        Token,
-    },
+    hook::{CrossNamespaceRefs, Hook, Policy, Refusal, Secrets, Selector, Sender, Target, Token},
 };
-
-/// The longest token that is read, in bytes.
-const MAX_TOKEN_BYTES: u64 = 4096;
 
 /// Prints what `args` describes.
 pub(super) fn run(args: &New) -> anyhow::Result<()> {
     let sender = sender(args)?;
-    let token = if args.token_stdin {
-        given(io::stdin().lock())?
-    } else {
-        let mut random = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *random).map_err(|_| anyhow::anyhow!("no token can be made up: the system gives no random numbers; give one with `--token-stdin`"))?;
-        Zeroizing::new(sender.setup().token.write(*random))
-    };
+    let token = token::new(sender, args.token_stdin)?;
     let written = Written::of(args, sender, &token)?;
     output::write(&written.manifests)?;
     output::remark(&written.form)
@@ -79,14 +62,14 @@ impl Written {
             },
             "stringData": {TOKEN_KEY: token},
         });
-        let url = url(args.url.as_deref(), &hook.path(Some(&parsed)).reveal())?;
+        let url = form::url(args.url.as_deref(), &hook.path(Some(&parsed)).reveal())?;
         Ok(Self {
             manifests: format!(
                 "---\n{}---\n{}",
                 serde_saphyr::to_string(&secret)?,
                 serde_saphyr::to_string(&receiver)?
             ),
-            form: form(args, sender, &url, token),
+            form: form::write(sender, &url, token, args.events.as_deref()),
         })
     }
 }
@@ -203,79 +186,6 @@ fn events(args: &New, sender: Sender) -> Vec<String> {
 fn secret_name(args: &New) -> String {
     let usual = || format!("{}-token", args.name);
     args.secret.clone().unwrap_or_else(usual)
-}
-
-/// The address of the hook; without a known gateway, with words in its place.
-fn url(gateway: Option<&str>, path: &str) -> anyhow::Result<String> {
-    let Some(gateway) = gateway else {
-        return Ok(format!("https://<the address of your gateway>{path}"));
-    };
-    let with_scheme = if gateway.contains("://") {
-        gateway.to_owned()
-    } else {
-        format!("https://{gateway}")
-    };
-    let uri: Option<Uri> = with_scheme.parse().ok();
-    let is_bare = uri.is_some_and(|uri| {
-        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        is_http
-            && uri.authority().is_some()
-            && matches!(uri.path(), "" | "/")
-            && uri.query().is_none()
-    });
-    ensure!(
-        is_bare,
-        "`--url` must be the address of the gateway without a path, such as https://hooks.example.com"
-    );
-    Ok(format!("{}{path}", with_scheme.trim_end_matches('/')))
-}
-
-/// The fields of the host's form, each with what goes into it.
-fn form(args: &New, sender: Sender, url: &str, token: &str) -> String {
-    let setup = sender.setup();
-    let widest = setup.fields.iter().map(|(label, _)| label.len()).max();
-    let width = widest.unwrap_or_default() + 2;
-    let mut form = format!("\nThen, {}\n\n", setup.page);
-    for (label, value) in setup.fields {
-        let value = match value {
-            FormValue::Url => url.to_owned(),
-            FormValue::Token => token.to_owned(),
-            FormValue::Text(text) => (*text).to_owned(),
-            FormValue::Events(words) => chosen(args, words),
-        };
-        // Writing to a String does not fail.
-        let _ = writeln!(form, "  {label:<width$}{value}");
-    }
-    form.push_str("\nWhoever has the URL and the token can trigger: keep both secret.\n");
-    form
-}
-
-fn chosen(args: &New, usual: &str) -> String {
-    match args.events.as_deref() {
-        None => usual.to_owned(),
-        Some([]) => "all".to_owned(),
-        Some([only]) if only.is_empty() => "all".to_owned(),
-        Some(events) => format!("those named {}", events.join(", ")),
-    }
-}
-
-/// The token that is piped in, without the line end that `echo` adds.
-fn given(from: impl io::Read) -> anyhow::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    from.take(MAX_TOKEN_BYTES + 1)
-        .read_to_string(&mut text)
-        .context("cannot read a token of plain text from standard input")?;
-    ensure!(
-        text.len() as u64 <= MAX_TOKEN_BYTES,
-        "the token is longer than {MAX_TOKEN_BYTES} bytes"
-    );
-    let token = text.strip_suffix('\n').unwrap_or(&text);
-    let token = token.strip_suffix('\r').unwrap_or(token);
-    ensure!(
-        !token.contains(char::is_control) && token.trim() == token,
-        "the token has a line end or white space that no form would keep; give it without"
-    );
-    Ok(Zeroizing::new(token.to_owned()))
 }
 
 #[cfg(test)]
