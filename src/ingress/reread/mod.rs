@@ -128,3 +128,6 @@ impl SecretReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
