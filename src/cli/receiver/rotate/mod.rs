@@ -239,10 +239,13 @@ impl Rotation {
         let name = &self.name;
         let until = until.map_or_else(|| "it is ended".to_owned(), |until| until.to_string());
         let url = form::url(args.url.as_deref(), &self.path(token)?)?;
-        let events = Some(self.receiver.spec.events.as_slice());
+        let events = self.receiver.spec.events.as_slice();
+        let is_usual = events.iter().eq(self.sender.setup().events);
+        let events = (!is_usual).then_some(events);
         let form = form::write(self.sender, &url, token, events);
         let mut text = format!(
-            "The token of Receiver {name} is changed; the old one is accepted too until {until}.\n{form}\
+            "The token of Receiver {name} is changed; the old one is accepted too until {until}.\n\
+             Edit the webhook that is there; this is what a new one would get.\n{form}\
              When nothing uses the old one any more, end it with `hookgate receiver rotate {name} --finish`.\n"
         );
         for other in &self.others {
