@@ -20,7 +20,7 @@ pub struct RunArgs {
     /// Which parts run
     #[arg(long, value_enum, default_value_t = Role::All)]
     role: Role,
-    /// Whether the status and finalizers of Receivers are written, which a gateway alone never does; `off` beside Flux's notification-controller
+    /// Whether the status and finalizers of Receivers are written, which a gateway alone never does, and the annotation of their last trigger; `off` beside Flux's notification-controller
     #[arg(long, value_enum, default_value_t = StatusWrites::On, value_name = "on|off")]
     receiver_status: StatusWrites,
     /// Where deliveries arrive (HTTP)

@@ -88,10 +88,10 @@ impl Role {
     }
 }
 
-/// Whether the status and finalizers of Receivers are written.
+/// Whether the status and finalizers of Receivers are written, and the annotation of their last trigger.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusWrites {
-    /// Written, by whoever holds the lease
+    /// Written: the annotation by each gateway, the others by whoever holds the lease
     On,
     /// Left to another controller, such as Flux's
     Off,

@@ -281,7 +281,7 @@ impl Record {
                 );
                 if let Some(hook) = self.hook.clone() {
                     let delivery = self.delivery(&hook, client, outcome);
-                    gateway.trigger.history().record(delivery, &self.report);
+                    gateway.trigger.record(delivery, &self.report);
                 }
             }
             Err(rejection) => {

@@ -10,6 +10,7 @@ mod dispatch;
 mod failure;
 pub mod history;
 pub mod journal;
+mod last_triggers;
 mod presence;
 mod queue;
 mod report;
@@ -42,8 +43,9 @@ use self::{
     claim::Claim,
     denied::Denied,
     failure::Failure,
-    history::History,
+    history::{Delivery, History},
     journal::{Journal, Mark, NotDurable, Opened},
+    last_triggers::LastTriggers,
     queue::{Now, Priority, Queue},
     request::Requests,
 };
@@ -83,6 +85,7 @@ struct Shared {
     history: History,
     budget: Budget,
     denied: Denied,
+    last_triggers: LastTriggers,
     metrics: Metrics,
     ending: CancellationToken,
 }
@@ -119,6 +122,7 @@ impl Trigger {
             history,
             budget,
             denied: Denied::default(),
+            last_triggers: LastTriggers::default(),
             metrics,
             ending: CancellationToken::new(),
         });
@@ -188,6 +192,11 @@ impl Trigger {
         denied::run(&self.0, table).await;
     }
 
+    /// Tells the Receivers in `table` which delivery last triggered something, for ever.
+    pub async fn tell_last_triggers(&self, table: &HookTable) {
+        last_triggers::run(&self.0, table).await;
+    }
+
     /// Tries targets at once that wait after a failure and that the watches say are gone, for ever.
     pub async fn follow_departures(&self) {
         departure::run(&self.0).await;
@@ -197,6 +206,12 @@ impl Trigger {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.0.queue().load().pending == 0
+    }
+
+    /// Keeps a delivery and what became of it for the operator; gives it a number in the history, and says which.
+    pub fn record(&self, delivery: Delivery, report: &Report) -> u64 {
+        self.0.last_triggers.note(&delivery, report);
+        self.0.history.record(delivery, report)
     }
 
     /// What became of the last deliveries.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::failure::{Failure, Verb, kind_of};
 use crate::{
     api::{
-        annotations::{DENIED_TARGETS, REQUESTED_AT},
+        annotations::{DENIED_TARGETS, LAST_TRIGGER, REQUESTED_AT},
         receiver::Receiver,
     },
     hook::{ReceiverRef, Selector, Target, TargetKind},
@@ -59,6 +59,19 @@ impl Requests {
         receiver: &ReceiverRef,
         denied: Option<&str>,
     ) -> Result<(), Failure> {
+        self.tell(receiver, DENIED_TARGETS, json!(denied)).await
+    }
+
+    /// Writes the annotation of a Receiver that tells which delivery last triggered something.
+    pub(super) async fn tell_last(
+        &self,
+        receiver: &ReceiverRef,
+        last: &str,
+    ) -> Result<(), Failure> {
+        self.tell(receiver, LAST_TRIGGER, json!(last)).await
+    }
+
+    async fn tell(&self, receiver: &ReceiverRef, key: &str, value: Value) -> Result<(), Failure> {
         let target = Target {
             kind: TargetKind {
                 group: Receiver::group(&()).into_owned(),
@@ -69,7 +82,7 @@ impl Requests {
             namespace: receiver.namespace.clone(),
             name: receiver.name.clone(),
         };
-        self.annotate(&target, DENIED_TARGETS, json!(denied)).await
+        self.annotate(&target, key, value).await
     }
 
     async fn annotate(&self, target: &Target, key: &str, value: Value) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use kube::runtime::wait::await_condition;
+use kube::{ResourceExt as _, runtime::wait::await_condition};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -12,6 +12,9 @@ use crate::support::{
     binary::{Dev, Ended, data_dir, hookgate, run},
     objects::{self, DEADLINE},
 };
+
+/// Where the gateway tells of the last trigger.
+const LAST_TRIGGER: &str = "hookgate.dev/last-trigger";
 
 /// `hookgate receiver …` at the cluster of a `hookgate dev`.
 async fn receiver(data: &Path, args: &[&str]) -> Ended {
@@ -76,6 +79,21 @@ async fn a_new_receiver_is_applied_and_is_where_the_form_says() {
     assert_eq!(sent.code, Some(0), "{sent:?}");
     let shown = receiver(&data, &["show", "default/ci", "--server", &dev.operator()]).await;
     assert!(shown.stdout.contains("TARGETS"), "{shown:?}");
+
+    let receivers = objects::of_kind(&client, "default", "Receiver").await;
+    let is_told = |object: Option<&kube::api::DynamicObject>| {
+        object.is_some_and(|object| object.annotations().contains_key(LAST_TRIGGER))
+    };
+    let waiting = await_condition(receivers, "ci", is_told);
+    timeout(DEADLINE, waiting)
+        .await
+        .expect("in time")
+        .expect("a watch");
+    let shown = receiver(&data, &["show", "ci"]).await;
+    assert!(
+        field(&shown.stdout, "Last trigger").contains("push, delivery "),
+        "{shown:?}"
+    );
     assert_eq!(dev.end("INT").await, Some(0));
 }
 

@@ -145,6 +145,7 @@ impl Serving {
             serving.start_dispatcher();
             serving.start_departures();
             serving.start_notices(table.clone());
+            serving.start_last_triggers(config, table.clone());
             let sweep = Arc::new(Sweep::new(serving.trigger.clone(), table.clone()));
             if let Some(settings) = presence(config) {
                 let presence = Presence::new(client.clone(), settings, journal.replica());

@@ -12,7 +12,7 @@ use super::{
     settings::{lease, receiver_options},
 };
 use crate::{
-    config::{self, Role},
+    config::{self, Role, StatusWrites},
     hook::HookTable,
     ingress::{Gateway, Listener, SecretUses, admin_router, operator_router},
     reconcile::{ReceiverController, leader},
@@ -189,6 +189,19 @@ impl Serving {
             let telling = trigger.tell_denied(&table);
             stop.run_until_cancelled(telling).await;
             "notices of denied targets"
+        });
+    }
+
+    /// Tells Receivers which delivery last triggered something, unless their status is another's to write.
+    pub(super) fn start_last_triggers(&mut self, config: &config::Serving, table: HookTable) {
+        if config.status_writes == StatusWrites::Off {
+            return;
+        }
+        let (trigger, stop) = (self.trigger.clone(), self.stop_parts.clone());
+        self.parts.spawn(async move {
+            let telling = trigger.tell_last_triggers(&table);
+            stop.run_until_cancelled(telling).await;
+            "notices of last triggers"
         });
     }
 

@@ -17,7 +17,7 @@ use super::{
     receiver_ref::ReceiverRef,
     selection::{Selector, TargetKind},
 };
-use crate::api::denied::DeniedTargets;
+use crate::api::{denied::DeniedTargets, last_trigger::LastTrigger};
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
@@ -105,6 +105,8 @@ type Observer = Box<dyn Fn() + Send + Sync>;
 struct Books {
     listings: HashMap<Arc<ReceiverRef>, Listing>,
     claims: HashMap<HookPath, Claims>,
+    /// What Receivers say of their last triggers.
+    last_triggers: HashMap<ReceiverRef, LastTrigger>,
     /// Paths that may lead to something else than the lookup says.
     changed: Vec<HookPath>,
 }
@@ -130,7 +132,25 @@ impl HookTable {
 
     /// Forgets a Receiver.
     pub fn withdraw(&self, receiver: &ReceiverRef) {
-        self.change(|table| table.withdraw(receiver));
+        self.change(|table| {
+            table.withdraw(receiver);
+            table.last_triggers.remove(receiver);
+        });
+    }
+
+    /// Keeps what a Receiver says of its last trigger, which changes nothing for deliveries and wakes nobody.
+    pub fn hear_last_trigger(&self, receiver: &ReceiverRef, last: Option<LastTrigger>) {
+        let last_triggers = &mut self.books().last_triggers;
+        match last {
+            Some(last) => last_triggers.insert(receiver.clone(), last),
+            None => last_triggers.remove(receiver),
+        };
+    }
+
+    /// What a Receiver says of its last trigger.
+    #[must_use]
+    pub fn last_trigger(&self, receiver: &ReceiverRef) -> Option<LastTrigger> {
+        self.books().last_triggers.get(receiver).cloned()
     }
 
     /// Puts `hook` in the place of the hook of the same Receiver, if that still is `current`, and adds its paths.

@@ -64,7 +64,7 @@ pub(super) async fn redeliver(
         notes: Vec::new(),
         ..delivery
     };
-    let id = history.record(again, &report);
+    let id = operator.trigger.record(again, &report);
     tracing::info!(
         delivery = id,
         redelivers = delivery.id,

@@ -11,6 +11,7 @@ use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::{
     Client, Resource,
+    api::ObjectMeta,
     runtime::{controller::Action, watcher::Event},
 };
 use tokio::{sync::watch, time::timeout};
@@ -25,7 +26,7 @@ use super::{
     watch::Guarded,
 };
 use crate::{
-    api::duration,
+    api::{annotations::LAST_TRIGGER, duration, last_trigger::LastTrigger},
     hook::{HookTable, ReceiverRef},
     reconcile::cause::cause,
     telemetry::Metrics,
@@ -57,6 +58,11 @@ impl Context {
 
     /// Keeps the roster and the table up to date with what is watched; says which Receivers are due.
     pub(super) fn follow(&self, event: &Event<Guarded>) -> Vec<ReceiverRef> {
+        if let Event::InitApply(object) | Event::Apply(object) = event {
+            let last = last_trigger(object.meta());
+            let receiver = ReceiverRef::of(object.meta());
+            self.table.hear_last_trigger(&receiver, last);
+        }
         let mut roster = self.roster();
         let (due, gone) = match event {
             Event::Init => {
@@ -206,6 +212,12 @@ fn interval(object: &Guarded) -> duration::Duration {
     receiver
         .and_then(|receiver| receiver.spec.interval)
         .unwrap_or(DEFAULT_INTERVAL)
+}
+
+/// What a gateway, this one or another, says of the last trigger.
+fn last_trigger(metadata: &ObjectMeta) -> Option<LastTrigger> {
+    let annotations = metadata.annotations.as_ref()?;
+    LastTrigger::parse(annotations.get(LAST_TRIGGER)?)
 }
 
 /// Logs what became of a Receiver, without its path.

@@ -212,7 +212,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::annotations::{DENIED_TARGETS, SENDER};
+    use crate::api::annotations::{DENIED_TARGETS, LAST_TRIGGER, SENDER};
 
     fn metadata(name: &str, more: &Value) -> ObjectMeta {
         let mut metadata = json!({"name": name, "namespace": "apps", "uid": name, "generation": 1});
@@ -256,6 +256,9 @@ mod tests {
         check(&json!({}), &denied("{}"), true);
         check(&denied("{}"), &json!({}), true);
         check(&denied("{}"), &denied("{}"), false);
+        let last = json!({"annotations": {LAST_TRIGGER: "{}"}});
+        check(&json!({}), &last, false);
+        check(&last, &json!({}), false);
         let gitea = json!({"annotations": {SENDER: "gitea"}});
         check(&json!({}), &gitea, true);
         check(&gitea, &json!({}), true);

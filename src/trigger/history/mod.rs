@@ -77,7 +77,7 @@ impl History {
     }
 
     /// Adds a delivery and what is known of its targets; gives it a number, and says which.
-    pub fn record(&self, delivery: Delivery, report: &Report) -> u64 {
+    pub(super) fn record(&self, delivery: Delivery, report: &Report) -> u64 {
         let mut delivery = delivery;
         for entry in &report.entries {
             match triggered(entry) {
