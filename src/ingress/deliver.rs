@@ -18,7 +18,7 @@ use super::{
     outcome::{Outcome, Phase, Rejection},
 };
 use crate::{
-    hook::{Authentic, Entry, Hook, MAX_INTERPRETED_BYTES},
+    hook::{Authentic, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef},
     trigger::{Order, Report, history::Delivery},
 };
 
@@ -250,6 +250,18 @@ impl Record {
         }
     }
 
+    /// Counts the delivery for its Receiver, if it has come that far; a Receiver that is gone has no counts.
+    fn count(&self, gateway: &Gateway, outcome: &'static str) {
+        let Some(hook) = &self.hook else {
+            return;
+        };
+        let (receiver, sender) = (hook.receiver(), hook.sender().as_str());
+        let ReceiverRef { namespace, name } = receiver;
+        let is_there = || gateway.table.listing(receiver).is_some();
+        let metrics = &gateway.metrics;
+        metrics.delivery(namespace, name, sender, outcome, is_there);
+    }
+
     /// Writes the one line that a delivery has in the log, counts it, and keeps it for the operator when its sender is proven.
     fn keep(
         &mut self,
@@ -266,9 +278,7 @@ impl Record {
         let phase = self.phase.as_str();
         match end {
             Ok(outcome) => {
-                gateway
-                    .metrics
-                    .delivery(namespace, name, sender, outcome.as_str());
+                self.count(gateway, outcome.as_str());
                 info!(
                     receiver.namespace = namespace,
                     receiver.name = name,
@@ -287,6 +297,7 @@ impl Record {
             Err(rejection) => {
                 let code = status.as_u16();
                 gateway.metrics.refusal(phase, code);
+                self.count(gateway, rejection.as_str());
                 let reason = rejection.to_string();
                 info!(receiver.namespace = namespace, receiver.name = name, %client, phase, code, reason, "delivery refused");
             }

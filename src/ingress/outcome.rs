@@ -154,6 +154,23 @@ pub(super) enum Rejection {
     Unauthentic(#[from] Unauthentic),
 }
 
+impl Rejection {
+    /// The word for it in metrics.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::TooLarge { .. } => "too-large",
+            Self::TimedOut => "timed-out",
+            Self::UnknownPath => "unknown-path",
+            Self::Closed(_) => "closed",
+            Self::TooManyFailures { .. } => "too-many-failures",
+            Self::UnsignedPing => "unsigned-ping",
+            Self::Unauthentic(_) => "unauthentic",
+        }
+    }
+}
+
 fn closed(closed: Closed) -> &'static str {
     match closed {
         Closed::Suspended => "suspended",

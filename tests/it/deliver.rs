@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use hookgate::{api::receiver::Receiver, hook::Sender};
 use http::{Method, StatusCode};
+use tokio::time::timeout;
 
 use crate::support::{
-    objects::{git_repository, receiver, secret},
+    objects::{DEADLINE, git_repository, receiver, secret},
     on_every_back_end,
     wire::Delivery,
 };
@@ -280,6 +281,28 @@ on_every_back_end! {
         let metrics = gw.admin("/metrics").await.body;
         assert!(metrics.contains("gotk_receiver_http_request_duration_seconds"), "{metrics}");
         assert!(!metrics.contains(&gw.path("github").await), "a path is a credential");
+    }
+
+    async fn each_receiver_has_counts_until_it_is_gone(gw) {
+        gw.apply_catalogue("github").await;
+        let push = gw.recorded(PUSH, "github").await;
+        gw.send(push.clone()).await;
+        let forged = push.clone().with("x-hub-signature-256", "sha256=00");
+        gw.send(forged).await;
+        gw.send(push.with("x-github-event", "issues")).await;
+
+        let labels = format!(r#"namespace="{}",name="github",type="github""#, gw.namespace());
+        let metrics = gw.admin("/metrics").await.body;
+        for outcome in ["triggered", "unauthentic", "not-wanted"] {
+            let line = format!(r#"hookgate_deliveries_total{{{labels},outcome="{outcome}"}} 1"#);
+            assert!(metrics.contains(&line), "no {line} in {metrics}");
+        }
+
+        gw.delete("Receiver", "github").await;
+        let forgotten = async {
+            while gw.admin("/metrics").await.body.contains(&labels) {}
+        };
+        timeout(DEADLINE, forgotten).await.expect("its counts go with it");
     }
 
     async fn hooks_are_the_same_after_a_restart(gw) {

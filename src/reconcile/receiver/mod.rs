@@ -152,7 +152,8 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let ReceiverRef { namespace, name } = &receiver;
     let (metrics, took) = (&context.metrics, started.elapsed());
     metrics.reconciliation("Receiver", namespace, name, took);
-    if decision.outcome == Outcome::Deleting {
+    // Its end may have been seen meanwhile, and then nobody else takes away what was just counted.
+    if decision.outcome == Outcome::Deleting || !context.roster().contains(&receiver) {
         metrics.forget_receiver(namespace, name);
     }
     Ok(context.next(&object, &decision, is_recorded, now))

@@ -102,7 +102,16 @@ impl Metrics {
     }
 
     /// Counts a delivery that reached a Receiver, by what became of it.
-    pub fn delivery(&self, namespace: &str, name: &str, type_: &str, outcome: &'static str) {
+    ///
+    /// `is_there` tells whether the Receiver still is; it is asked after a series is made, so that none outlives it.
+    pub fn delivery(
+        &self,
+        namespace: &str,
+        name: &str,
+        type_: &str,
+        outcome: &'static str,
+        is_there: impl FnOnce() -> bool,
+    ) {
         let labels = Delivery {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -119,6 +128,9 @@ impl Metrics {
             .or_default()
             .insert(labels.clone());
         self.0.deliveries.get_or_create(&labels).inc();
+        if !is_there() {
+            self.forget_receiver(namespace, name);
+        }
     }
 
     /// Counts a delivery that a phase refused with an HTTP status code; also those that reached no Receiver.

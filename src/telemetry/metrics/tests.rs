@@ -49,11 +49,20 @@ fn a_request_is_in_flight_until_dropped() {
 }
 
 #[test]
+fn a_delivery_that_is_answered_after_its_receiver_is_gone_leaves_no_series() {
+    let metrics = Metrics::new();
+    metrics.delivery("apps", "gone", "github", "triggered", || true);
+    metrics.forget_receiver("apps", "gone");
+    metrics.delivery("apps", "gone", "github", "triggered", || false);
+    assert!(!metrics.encode().contains("gone"));
+}
+
+#[test]
 fn a_receiver_that_is_gone_leaves_no_series() {
     let metrics = Metrics::new();
-    metrics.delivery("apps", "gone", "github", "done");
-    metrics.delivery("apps", "gone", "github", "not wanted");
-    metrics.delivery("apps", "stays", "github", "done");
+    metrics.delivery("apps", "gone", "github", "done", || true);
+    metrics.delivery("apps", "gone", "github", "not wanted", || true);
+    metrics.delivery("apps", "stays", "github", "done", || true);
     metrics.reconciliation("Receiver", "apps", "gone", Duration::ZERO);
     metrics.forget_receiver("apps", "gone");
     check(
