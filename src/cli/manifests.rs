@@ -58,18 +58,23 @@ pub(super) enum ManifestError {
 pub(super) fn read(folder: &Path) -> Result<Vec<Manifest>, ManifestError> {
     let mut manifests = Vec::new();
     for file in files(folder)? {
-        let source = file.display().to_string();
-        let unreadable = |error| ManifestError::Read(file.clone(), error);
-        if std::fs::metadata(&file).map_err(unreadable)?.len() > MAX_FILE_BYTES {
-            return Err(ManifestError::TooLong(source));
-        }
-        let text = std::fs::read_to_string(&file).map_err(unreadable)?;
-        manifests.extend(parse(&source, &text)?);
+        manifests.extend(read_file(&file)?);
     }
     if manifests.is_empty() {
         return Err(ManifestError::Empty(folder.to_owned()));
     }
     Ok(manifests)
+}
+
+/// Reads the objects of one YAML file.
+pub(super) fn read_file(file: &Path) -> Result<Vec<Manifest>, ManifestError> {
+    let source = file.display().to_string();
+    let unreadable = |error| ManifestError::Read(file.to_owned(), error);
+    if std::fs::metadata(file).map_err(unreadable)?.len() > MAX_FILE_BYTES {
+        return Err(ManifestError::TooLong(source));
+    }
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    parse(&source, &text)
 }
 
 /// Reads the objects of one YAML text; `source` is for messages.

@@ -20,7 +20,7 @@ pub use dev::Dev;
 pub use logging::{LogEncoding, LogLevel, Logging};
 pub use receiver::{
     Connection, List, ListOutput, MatchLabel, NamedReceiver, New, Rotate, Send, Show, ShowOutput,
-    TargetName,
+    TargetName, Verify,
 };
 pub use run::{Run, RunArgs};
 pub use serving::{

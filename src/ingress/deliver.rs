@@ -28,11 +28,11 @@ const TRIGGER_CEILING: Duration = Duration::from_millis(2500);
 const TRIGGER_MINIMUM: Duration = Duration::from_millis(250);
 
 /// What is known of a delivery, for the log and the metrics; grows from phase to phase.
-struct Record {
-    phase: Phase,
+pub(super) struct Record {
+    pub(super) phase: Phase,
     received_at: Timestamp,
     hook: Option<Arc<Hook>>,
-    event: String,
+    pub(super) event: String,
     delivery: String,
     is_redelivery: bool,
     /// The name of the live secrets that proved it.
@@ -43,7 +43,7 @@ struct Record {
 
 /// Takes a delivery through the eight phases and answers it.
 pub(super) async fn deliver(gateway: &Gateway, client: IpAddr, request: Request) -> Response {
-    let mut record = Record::new();
+    let mut record = Record::at(Timestamp::now());
     let end = phases(gateway, client, request, &mut record).await;
     let response = match &end {
         Ok(outcome) => answer::accepted(outcome, &record.delivery),
@@ -53,7 +53,8 @@ pub(super) async fn deliver(gateway: &Gateway, client: IpAddr, request: Request)
     response
 }
 
-async fn phases(
+/// Takes a delivery through the eight phases, as far as it gets.
+pub(super) async fn phases(
     gateway: &Gateway,
     client: IpAddr,
     request: Request,
@@ -64,14 +65,14 @@ async fn phases(
     let ceiling = Instant::now() + TRIGGER_CEILING;
 
     record.enter(Phase::Locate);
-    let hook = locate(gateway, arrival.path()).await?;
+    let hook = locate(gateway, arrival.path(), record.received_at).await?;
     record.hook = Some(Arc::clone(&hook));
 
     record.enter(Phase::Limit);
     gateway.failures.check(client, hook.receiver())?;
 
     record.enter(Phase::Authenticate);
-    let proof = authenticate(gateway, client, &hook, arrival).await?;
+    let proof = authenticate(gateway, client, &hook, arrival, record).await?;
     let deadline = ceiling.max(Instant::now() + TRIGGER_MINIMUM);
     record.identify(gateway, &proof);
     let Proof {
@@ -111,8 +112,8 @@ async fn phases(
 }
 
 /// Finds the hook of the path; one that nobody knows may be that of a token that was changed unseen.
-async fn locate(gateway: &Gateway, path: &str) -> Result<Arc<Hook>, Rejection> {
-    let find = || gateway.table.locate(path, Timestamp::now());
+async fn locate(gateway: &Gateway, path: &str, now: Timestamp) -> Result<Arc<Hook>, Rejection> {
+    let find = || gateway.table.locate(path, now);
     let mut entry = find();
     if entry.is_none() {
         gateway.search.look_for(path, &gateway.secrets).await;
@@ -138,11 +139,12 @@ async fn authenticate(
     client: IpAddr,
     hook: &Arc<Hook>,
     arrival: Arrival,
+    record: &Record,
 ) -> Result<Proof, Rejection> {
     if hook.is_unsigned_ping(arrival.headers()) {
         return Err(Rejection::UnsignedPing);
     }
-    let end = prove(gateway, Arc::clone(hook), arrival).await;
+    let end = prove(gateway, Arc::clone(hook), arrival, record.received_at).await;
     match &end {
         Ok(_) => gateway.failures.forgive(client, hook.receiver()),
         Err(_) => gateway.failures.charge(client, hook.receiver()),
@@ -154,11 +156,11 @@ async fn prove(
     gateway: &Gateway,
     mut hook: Arc<Hook>,
     arrival: Arrival,
+    now: Timestamp,
 ) -> Result<Proof, Rejection> {
     if !hook.accepts_media_type(arrival.headers()) {
         return Err(Rejection::UnsupportedMediaType);
     }
-    let now = Timestamp::now();
     let mut verifier = match hook.verifier(arrival.headers(), now) {
         Ok(verifier) => verifier,
         Err(failure) => {
@@ -189,10 +191,11 @@ async fn prove(
 }
 
 impl Record {
-    fn new() -> Self {
+    /// What is known of a delivery that arrives at `received_at`: nothing else yet.
+    pub(super) fn at(received_at: Timestamp) -> Self {
         Self {
             phase: Phase::Receive,
-            received_at: Timestamp::now(),
+            received_at,
             hook: None,
             event: String::new(),
             delivery: String::new(),

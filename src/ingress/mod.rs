@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod connections;
 mod deliver;
+mod effect;
 mod headers;
 mod limit;
 mod listener;
@@ -14,6 +15,7 @@ mod operator;
 mod outcome;
 mod readiness;
 mod reads;
+mod rehearsal;
 mod reread;
 mod search;
 mod uses;
@@ -36,15 +38,16 @@ pub use self::{
     operator::{InvalidQuery, Query, operator_router},
     outcome::{Outcome, Phase},
     readiness::{Gate, Readiness},
+    rehearsal::Rehearsal,
     uses::{LiveSecretUses, SecretUse, SecretUses},
 };
-use self::{limit::FailureLimit, reread::SecretReader, search::Search};
+use self::{effect::Effect, limit::FailureLimit, reread::SecretReader, search::Search};
 use crate::{hook::HookTable, telemetry::Metrics, trigger::Trigger};
 
 /// Everything a delivery needs on its way; one per process.
 pub struct Gateway {
     table: HookTable,
-    trigger: Trigger,
+    trigger: Effect,
     metrics: Metrics,
     failures: FailureLimit,
     secrets: SecretReader,
@@ -66,7 +69,7 @@ impl Gateway {
             secrets: SecretReader::new(client, table.clone()),
             search: Search::new(table.clone()),
             table,
-            trigger,
+            trigger: Effect::Trigger(trigger),
             metrics,
             failures: FailureLimit::default(),
             uses,

@@ -7,4 +7,6 @@ mod event;
 pub mod leader;
 mod receiver;
 
-pub use receiver::{ReceiverController, ReceiverOptions, ReceiverStatusWriting, Scope};
+pub use receiver::{
+    Foresight, ReceiverController, ReceiverOptions, ReceiverStatusWriting, Scope, foresee,
+};

@@ -209,6 +209,7 @@ impl Trigger {
     }
 
     /// Keeps a delivery and what became of it for the operator; gives it a number in the history, and says which.
+    #[must_use]
     pub fn record(&self, delivery: Delivery, report: &Report) -> u64 {
         self.0.last_triggers.note(&delivery, report);
         self.0.history.record(delivery, report)

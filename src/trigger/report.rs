@@ -73,6 +73,20 @@ pub enum Verdict {
 }
 
 impl Report {
+    /// The report of a delivery whose targets are all annotated at once.
+    #[must_use]
+    pub fn of_success(selectors: &[Selector]) -> Self {
+        let entries = selectors.iter().map(|selector| Entry {
+            subject: Subject::Selection(selector.clone()),
+            outcome: Outcome::Done {
+                requested_at: String::new(),
+            },
+        });
+        Self {
+            entries: entries.collect(),
+        }
+    }
+
     /// What it comes to as a whole.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

@@ -98,6 +98,43 @@ async fn a_new_receiver_is_applied_and_is_where_the_form_says() {
 }
 
 #[tokio::test]
+async fn a_recorded_request_is_verified_with_and_without_a_cluster() {
+    let (folder, data) = data_dir();
+    let dev = Dev::start(&data, &[]).await;
+    let push = "receivers/github/push.http";
+    let verified = receiver(&data, &["verify", push]).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert!(verified.stdout.contains("8  trigger"), "{verified:?}");
+
+    let spoiled = std::fs::read_to_string(push).expect("a recording");
+    let spoiled = spoiled
+        .replace("Content-Length: ", "X-Length: ")
+        .replace("content-length: ", "x-length: ");
+    let file = folder.path().join("push.http");
+    std::fs::write(&file, spoiled + "\n").expect("a file");
+    let file = file.to_str().expect("text");
+    let refused = receiver(&data, &["verify", file, "--receiver", "default/github"]).await;
+    assert!(
+        refused.sentence().contains("stop at authenticate"),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stdout.contains("without the line end behind it"),
+        "{refused:?}"
+    );
+
+    assert_eq!(dev.end("INT").await, Some(0));
+    let manifest = [
+        "verify",
+        push,
+        "--manifest",
+        "receivers/github/receiver.yaml",
+    ];
+    let offline = receiver(&data, &manifest).await;
+    assert_eq!(offline.stdout, verified.stdout);
+}
+
+#[tokio::test]
 async fn receivers_are_listed_as_kubectl_lists_them() {
     let (_folder, data) = data_dir();
     let dev = Dev::start(&data, &[]).await;

@@ -48,6 +48,13 @@ pub(super) async fn receiver(client: &Client, name: &ReceiverName) -> anyhow::Re
     parsed.with_context(|| format!("Receiver `{name}` is malformed"))
 }
 
+/// All Receivers that make sense.
+pub(super) async fn sound(client: &Client) -> anyhow::Result<Vec<Receiver>> {
+    let all = all(client, None).await?;
+    let sound = all.into_iter().filter_map(|it| it.try_parse().ok());
+    Ok(sound.collect())
+}
+
 /// What the Secret of a Receiver holds; nothing when it names none.
 pub(super) async fn secrets(
     client: &Client,

@@ -2,6 +2,7 @@
 //!
 //! What the commands are told is checked by `config`; what a delivery means is `hook`'s.
 
+mod choice;
 mod form;
 mod found;
 mod list;
@@ -11,6 +12,7 @@ mod send;
 mod show;
 mod summary;
 mod token;
+mod verify;
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -30,6 +32,8 @@ pub(super) enum Command {
     Rotate(config::Rotate),
     /// Sign a recorded request with a Receiver's Secret and send it
     Send(config::Send),
+    /// Tell in which phase a recorded request would stop, and why
+    Verify(config::Verify),
 }
 
 /// Does what the command says, unless `stop` comes first.
@@ -37,10 +41,11 @@ pub(super) async fn run(command: Command, stop: CancellationToken) -> anyhow::Re
     let work = async {
         match command {
             Command::List(args) => list::run(&args).await,
-            Command::Show(args) => show::run(&args).await,
+            Command::Show(args) => Box::pin(show::run(&args)).await,
             Command::New(args) => new::run(&args),
             Command::Rotate(args) => Box::pin(rotate::run(&args)).await,
             Command::Send(args) => send::run(&args).await,
+            Command::Verify(args) => Box::pin(verify::run(&args)).await,
         }
     };
     match stop.run_until_cancelled(work).await {

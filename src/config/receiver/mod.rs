@@ -7,6 +7,7 @@ mod new;
 mod rotate;
 mod send;
 mod show;
+mod verify;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -17,6 +18,7 @@ pub use new::{MatchLabel, New, TargetName};
 pub use rotate::Rotate;
 pub use send::Send;
 pub use show::{Show, ShowOutput};
+pub use verify::Verify;
 
 use super::{Cluster, InvalidConfig, ReceiverName, dev::default_data_dir, values::namespace_name};
 

@@ -31,7 +31,8 @@ const BURST: u32 = 3;
 const DEADLINE: Duration = Duration::from_secs(1);
 
 pub(super) struct SecretReader {
-    client: kube::Client,
+    /// Nothing where nothing can be read.
+    client: Option<kube::Client>,
     table: HookTable,
     reads: Mutex<HashMap<ReceiverRef, ReadsOfOne>>,
 }
@@ -42,7 +43,16 @@ type ReadsOfOne = Arc<AsyncMutex<Reads>>;
 impl SecretReader {
     pub(super) fn new(client: kube::Client, table: HookTable) -> Self {
         Self {
-            client,
+            client: Some(client),
+            table,
+            reads: Mutex::default(),
+        }
+    }
+
+    /// A reader that finds every Secret as it is known.
+    pub(super) fn reading_nothing(table: HookTable) -> Self {
+        Self {
+            client: None,
             table,
             reads: Mutex::default(),
         }
@@ -97,7 +107,8 @@ impl SecretReader {
     /// The hook with what its Secret holds now; nothing when that cannot be read or used.
     async fn read(&self, hook: &Hook) -> Option<Hook> {
         let receiver = hook.receiver();
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &receiver.namespace);
+        let client = self.client.clone()?;
+        let secrets: Api<Secret> = Api::namespaced(client, &receiver.namespace);
         let secret = match secrets.get(hook.secret()?).await {
             Ok(secret) => secret,
             Err(error) => {
@@ -117,7 +128,8 @@ impl SecretReader {
 
     /// The secrets that a Receiver names as live now, by a list, which is a right that a gateway has.
     async fn named(&self, receiver: &ReceiverRef) -> Option<LiveSets> {
-        let receivers: Api<Receiver> = Api::namespaced(self.client.clone(), &receiver.namespace);
+        let client = self.client.clone()?;
+        let receivers: Api<Receiver> = Api::namespaced(client, &receiver.namespace);
         let this = ListParams::default().fields(&format!("metadata.name={}", receiver.name));
         match receivers.list_metadata(&this).await {
             Ok(listed) => Some(LiveSets::of(&listed.items.first()?.metadata)),

@@ -99,7 +99,12 @@ async fn metadata(client: &Client, receiver: &Receiver) -> Option<ObjectMeta> {
     (object.metadata.uid == receiver.metadata.uid).then_some(object.metadata)
 }
 
-fn interpret(namespace: &str, name: &str, answer: Result<Secret, kube::Error>) -> Reading {
+/// What an answer about a Secret of this name means.
+pub(super) fn interpret(
+    namespace: &str,
+    name: &str,
+    answer: Result<Secret, kube::Error>,
+) -> Reading {
     let mut secret = match answer {
         Ok(secret) => secret,
         Err(error) => {

@@ -5,6 +5,7 @@
 mod act;
 mod context;
 mod decide;
+mod foresight;
 mod load;
 mod options;
 mod record;
@@ -12,6 +13,7 @@ mod roster;
 mod status;
 mod watch;
 
+pub use foresight::{Foresight, foresee};
 pub use options::{ReceiverOptions, ReceiverStatusWriting, Scope};
 
 use std::{

@@ -111,7 +111,7 @@ impl Bench {
         };
         let deadline = Instant::now() + Duration::from_secs(2);
         let report = self.trigger.accept(order, deadline).await;
-        self.trigger.record(delivery(&hook, id), &report);
+        let _ = self.trigger.record(delivery(&hook, id), &report);
     }
 }
 
@@ -192,7 +192,7 @@ async fn a_failure_is_tried_again_in_a_minute_and_a_refusal_never() {
 async fn a_delivery_that_triggered_nothing_is_not_told() {
     let bench = Bench::new(300);
     let (hook, _) = bench.table.hooks().remove(0);
-    bench
+    let _ = bench
         .trigger
         .record(delivery(&hook, "1"), &Report::default());
     sleep(Duration::from_mins(1)).await;

@@ -1,0 +1,104 @@
+//! `hookgate receiver verify`: takes a recorded request through the phases, and tells where it would stop and why.
+//!
+//! The phases are the gateway's own, and nothing is sent or triggered. More is told than a sender would learn, for it
+//! is told to the operator, but never a token.
+
+mod doubt;
+mod story;
+mod subject;
+
+use anyhow::bail;
+use axum::body::Body;
+use http::Request;
+use jiff::Timestamp;
+
+use self::{story::Story, subject::Subject};
+use super::choice;
+use crate::{
+    cli::{output, recording::Recording},
+    config,
+    hook::{Entry, Hook, HookTable},
+    ingress::{Gateway, Phase, Rehearsal},
+};
+
+/// Shows what would become of the request; it is an error when it would trigger nothing.
+pub(super) async fn run(args: &config::Verify) -> anyhow::Result<()> {
+    let recording = choice::recorded(&args.file).await?;
+    let now = args.at.unwrap_or_else(Timestamp::now);
+    let subject = Subject::find(args, &recording, now).await?;
+    let verdict = judge(&subject, recording, now).await;
+    output::write(&verdict.text)?;
+    match verdict.stop {
+        None => Ok(()),
+        Some(why) => bail!("{why}"),
+    }
+}
+
+/// What is told of a request.
+struct Verdict {
+    text: String,
+    /// Where it would stop, and why; nothing when it would trigger.
+    stop: Option<String>,
+}
+
+async fn judge(subject: &Subject, recording: Recording, now: Timestamp) -> Verdict {
+    let table = HookTable::default();
+    let listing = subject.foresight.listing.as_ref();
+    if let Some(listing) = listing {
+        table.publish(&subject.name(), listing);
+    }
+    let hook = listing.and_then(|listing| match &listing.entry {
+        Entry::Open(hook) => Some(Hook::clone(hook)),
+        Entry::Closed(_) | Entry::Pathless(_) => None,
+    });
+    let paths = listing.map(|listing| listing.paths.iter());
+    let mut paths = paths.into_iter().flatten().map(|live| live.path.reveal());
+    let path = paths.next();
+    let gateway = Gateway::rehearsing(table);
+    let end = gateway.rehearse(request(&recording), now).await;
+    let mut text = format!("A request for Receiver {}\n\n", subject.name());
+    let mut story = Story {
+        subject,
+        recording: &recording,
+        hook: hook.as_ref(),
+        path: path.as_deref(),
+        now,
+    };
+    text.push_str(&story.tell(&end));
+    let right = path.as_deref().and_then(|path| path.parse().ok());
+    if let (Phase::Locate, Some(right)) = (end.phase, right)
+        && recording.path != right
+    {
+        let moved = Recording {
+            path: right,
+            ..recording.clone()
+        };
+        let later = gateway.rehearse(request(&moved), now).await;
+        text.push_str("\nThe same at the path of the Receiver\n\n");
+        story.recording = &moved;
+        text.push_str(&story.tell(&later));
+    }
+    Verdict {
+        text,
+        stop: stop(&end),
+    }
+}
+
+fn stop(end: &Rehearsal) -> Option<String> {
+    let reason = end.reason.as_deref()?;
+    let (phase, status) = (end.phase.as_str(), end.status);
+    Some(format!(
+        "the delivery would stop at {phase} and be answered {status}: {reason}"
+    ))
+}
+
+fn request(recording: &Recording) -> Request<Body> {
+    let mut request = Request::new(Body::from(recording.body.clone()));
+    *request.method_mut() = recording.method.clone();
+    *request.uri_mut() = recording.path.clone().into();
+    *request.headers_mut() = recording.headers.clone();
+    request
+}
+
+#[cfg(test)]
+mod tests;
