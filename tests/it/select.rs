@@ -1,5 +1,6 @@
 //! Which objects a delivery triggers: names, wildcards with labels, other namespaces.
 
+use hookgate::api::receiver::Receiver;
 use http::StatusCode;
 
 use crate::support::{
@@ -74,11 +75,31 @@ on_every_back_end! {
         assert_eq!((answer.status, answer.outcome().as_str()), (StatusCode::OK, "triggered"));
     }
 
+    async fn a_receiver_that_names_nothing_is_content(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(&receiver("ci", "generic", "resources: []")).await;
+        gw.settled().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!((answer.status, answer.outcome().as_str()), (StatusCode::OK, "triggered"));
+    }
+
+    async fn labels_beside_a_name_count_for_nothing(gw) {
+        gw.apply(&secret("token", "token")).await;
+        gw.apply(&git_repository("web", "app: web")).await;
+        let resources = "resources: [{kind: GitRepository, name: web, matchLabels: {app: other}}]";
+        gw.apply(&receiver("ci", "generic", resources)).await;
+        gw.settled().await;
+        let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        assert!(gw.annotation("GitRepository", "web").await.is_some());
+    }
+
     async fn a_wildcard_without_labels_is_refused(gw) {
         gw.apply(&secret("token", "token")).await;
         gw.apply(&git_repository("web", "")).await;
         gw.apply(&receiver("ci", "generic", "resources: [{kind: GitRepository, name: '*'}]")).await;
         gw.settled().await;
+        assert_eq!(gw.condition("ci", "TargetsAccessible").await, "False Refused");
         let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(gw.annotation("GitRepository", "web").await, None);
@@ -97,6 +118,12 @@ on_every_back_end! {
         assert!(annotated.is_some());
 
         gw.refuse_cross_namespace_refs().await;
+        let is_told = |receiver: &Receiver| {
+            let status = receiver.status.as_ref();
+            let told = status.and_then(|status| status.conditions.find("TargetsAccessible"));
+            told.is_some_and(|told| told.reason == "Refused" && told.message.contains(&other))
+        };
+        gw.receiver_until("ci", "tells before a delivery comes", is_told).await;
         let answer = gw.send(Delivery::post(&gw.path("ci").await, "")).await;
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answer.refused(), [format!("GitRepository/{other}/podinfo")]);

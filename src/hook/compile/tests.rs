@@ -78,6 +78,9 @@ fn what_can_never_be_triggered_is_refused_and_harms_nothing_else() {
     let reason = "Bucket/other/b: cross-namespace references are not allowed";
     assert_eq!(refusal(&elsewhere, DENIED).as_deref(), Some(reason));
     assert_eq!(refusal(&elsewhere, ALLOWED), None);
+    let both = json!({ "kind": "Bucket", "name": "*", "namespace": "other" });
+    let reason = "Bucket/other/*: cross-namespace references are not allowed";
+    assert_eq!(refusal(&both, DENIED).as_deref(), Some(reason));
     assert_eq!(
         refusal(
             &json!({ "kind": "Bucket", "name": "b", "namespace": "team" }),

@@ -131,7 +131,7 @@ impl Context {
     pub(super) async fn record(
         &self,
         object: &Guarded,
-        outcome: &Outcome,
+        decision: &Decision,
         standing: &Standing,
     ) -> bool {
         let mut leading = self.leading.clone();
@@ -140,7 +140,8 @@ impl Context {
         }
         let record = Record {
             object,
-            outcome,
+            outcome: &decision.outcome,
+            refusals: decision.refusals(),
             standing,
             interval: interval(object),
         };

@@ -149,7 +149,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let Some(standing) = context.act(&receiver, &mut decision) else {
         return Ok(Action::await_change());
     };
-    let is_recorded = context.record(&object, &decision.outcome, &standing).await;
+    let is_recorded = context.record(&object, &decision, &standing).await;
 
     let ReceiverRef { namespace, name } = &receiver;
     let (metrics, took) = (&context.metrics, started.elapsed());

@@ -23,7 +23,7 @@ use crate::{
         duration::Duration,
         receiver::{Receiver, ReceiverStatus},
     },
-    hook::ReceiverRef,
+    hook::{ReceiverRef, Refusal},
     reconcile::event,
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Record<'r> {
     pub(super) object: &'r DeserializeGuard<Receiver>,
     /// What became of it.
     pub(super) outcome: &'r Outcome,
+    /// What it names and can never trigger.
+    pub(super) refusals: &'r [Refusal],
     /// How it stands among those with the same path.
     pub(super) standing: &'r Standing,
     /// How long until it is reconciled again without a cause.
@@ -134,7 +136,8 @@ impl Record<'_> {
             stamp,
         );
         let denied = denied_targets(metadata);
-        status::show_denied(&mut status.conditions, denied.as_ref(), stamp);
+        let conditions = &mut status.conditions;
+        status::show_inaccessible(conditions, denied.as_ref(), self.refusals, stamp);
         status
     }
 }

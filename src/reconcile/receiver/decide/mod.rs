@@ -17,7 +17,7 @@ use crate::{
     },
     hook::{
         Closed, Entry, Hook, HookPath, Listing, LivePath, LiveSecrets, Policy, ReceiverRef,
-        Secrets, SetProblem,
+        Refusal, Secrets, SetProblem,
     },
 };
 
@@ -41,6 +41,15 @@ pub(super) struct Decision {
     pub(super) outcome: Outcome,
     /// The Secret to remember; nothing when there is none any more.
     pub(super) remembered: Option<Remembered>,
+}
+
+impl Decision {
+    /// What the Receiver names and can never trigger as it is.
+    pub(super) fn refusals(&self) -> &[Refusal] {
+        let listing = self.listing.as_ref();
+        let hook = listing.and_then(|listing| listing.entry.hook());
+        hook.map_or(&[], |hook| &hook.selection().refusals)
+    }
 }
 
 /// What became of a Receiver.

@@ -158,6 +158,10 @@ fn a_suspended_receiver_is_closed_but_known() {
     let decision = decided(&json!({"spec": {"suspend": true}}), found(), None);
     assert_eq!(closed(&decision), Some(Closed::Suspended));
     assert_eq!(decision.outcome, Outcome::Suspended);
+    let invalid = json!({"spec": {"suspend": true, "resources": [{"kind": "Pod", "name": "a"}]}});
+    let decision = decided(&invalid, found(), None);
+    assert_eq!(closed(&decision), Some(Closed::Suspended), "suspend wins");
+    assert_eq!(decision.outcome, Outcome::Suspended);
     let decision = decided(&json!({"spec": {"suspend": true}}), missing(), None);
     assert!(decision.listing.is_none());
     assert_eq!(decision.outcome, Outcome::Suspended);
@@ -293,4 +297,20 @@ fn what_was_remembered_of_a_secret_serves_the_sets_named_now() {
     let known = decided(&json!({}), reading, None).remembered;
     let decision = decided(&annotated, unreadable(), known);
     assert_eq!(decision.listing.unwrap().paths.len(), 2);
+}
+
+#[test]
+fn what_can_never_be_triggered_is_known_before_a_delivery_comes() {
+    let resources = json!([
+        {"kind": "Bucket", "name": "*"},
+        {"kind": "HelmRelease", "name": "web"},
+    ]);
+    let decision = decided(&json!({"spec": {"resources": resources}}), found(), None);
+    let refused: Vec<_> = decision.refusals().iter().map(|it| &it.target).collect();
+    assert_eq!(refused, ["Bucket/flux-system/*"]);
+    assert!(
+        opens_with(&decision, "test-token"),
+        "the other one can be triggered"
+    );
+    assert!(matches!(decision.outcome, Outcome::Ready { .. }));
 }

@@ -12,7 +12,7 @@ use crate::{
         duration::Duration,
         receiver::ReceiverStatus,
     },
-    hook::{ReceiverRef, SetProblem},
+    hook::{ReceiverRef, Refusal, SetProblem},
     reconcile::event::{Happening, Severity},
 };
 
@@ -27,6 +27,8 @@ const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
 const FORBIDDEN: &str = "Forbidden";
 /// Not in Flux, which has one secret at a time.
 const INVALID_LIVE_SECRETS: &str = "InvalidLiveSecrets";
+/// Not in Flux, which finds out when a delivery comes.
+const REFUSED: &str = "Refused";
 /// Not in Flux, which lets any of the Receivers with one path win.
 const PATH_COLLISION: &str = "PathCollision";
 
@@ -102,19 +104,24 @@ fn show_set_problems(conditions: &mut Conditions, problems: &[SetProblem], stamp
     );
 }
 
-/// Shows what the gateway says of targets that it may not trigger; Ready does not depend on it.
-pub(super) fn show_denied(
+/// Shows what can never be triggered, and what the gateway says it may not; Ready does not depend on it.
+pub(super) fn show_inaccessible(
     conditions: &mut Conditions,
     denied: Option<&DeniedTargets>,
+    refusals: &[Refusal],
     stamp: Stamp,
 ) {
-    match denied {
-        Some(denied) => {
-            let (is_false, message) = (ConditionStatus::False, denied.to_string());
-            conditions.set(TARGETS_ACCESSIBLE, is_false, FORBIDDEN, &message, stamp);
-        }
-        None => conditions.remove(TARGETS_ACCESSIBLE),
+    let refused = refusals
+        .iter()
+        .map(|Refusal { target, reason }| format!("`{target}` is never triggered: {reason}"));
+    let messages: Vec<_> = refused.chain(denied.map(ToString::to_string)).collect();
+    if messages.is_empty() {
+        conditions.remove(TARGETS_ACCESSIBLE);
+        return;
     }
+    let reason = if denied.is_some() { FORBIDDEN } else { REFUSED };
+    let (is_false, message) = (ConditionStatus::False, messages.join("; "));
+    conditions.set(TARGETS_ACCESSIBLE, is_false, reason, &message, stamp);
 }
 
 /// What to tell as events: nothing unless the outcome changed.
@@ -125,13 +132,13 @@ pub(super) fn happenings(
     interval: Duration,
 ) -> Vec<Happening> {
     let mut happenings = readiness(old, new, standing, interval);
-    for (type_, reason) in [
-        (TARGETS_ACCESSIBLE, FORBIDDEN),
-        (LIVE_SECRETS_USABLE, INVALID_LIVE_SECRETS),
-    ] {
-        if let Some((_, _, message)) = changed(old, new, type_) {
-            happenings.push(warning(reason, message));
-        }
+    for type_ in [TARGETS_ACCESSIBLE, LIVE_SECRETS_USABLE] {
+        let Some((_, reason, message)) = changed(old, new, type_) else {
+            continue;
+        };
+        let reasons = [FORBIDDEN, REFUSED, INVALID_LIVE_SECRETS];
+        let reason = reasons.into_iter().find(|known| *known == reason);
+        happenings.extend(reason.map(|reason| warning(reason, message)));
     }
     happenings
 }

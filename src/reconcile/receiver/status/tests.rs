@@ -211,7 +211,7 @@ fn denied_targets_are_a_condition_of_their_own_that_goes_away_with_them() {
     let mut denied = DeniedTargets::default();
     denied.deny("GitRepository/apps/web", "patch on gitrepositories");
     let mut told = ready.clone();
-    show_denied(&mut told.conditions, Some(&denied), stamp());
+    show_inaccessible(&mut told.conditions, Some(&denied), &[], stamp());
     let message = "hookgate may not trigger `GitRepository/apps/web`: \
                    grant `patch on gitrepositories` to the service account of the gateway";
     let expected = condition("TargetsAccessible", "False", "Forbidden", message);
@@ -225,7 +225,7 @@ fn denied_targets_are_a_condition_of_their_own_that_goes_away_with_them() {
     assert_eq!(events, [warning(FORBIDDEN, message.to_owned())]);
     assert!(happenings(&told, &told, &Standing::Alone, interval).is_empty());
     let mut again = told.clone();
-    show_denied(&mut again.conditions, None, stamp());
+    show_inaccessible(&mut again.conditions, None, &[], stamp());
     assert_eq!(again, ready);
     assert!(happenings(&told, &again, &Standing::Alone, interval).is_empty());
 }
@@ -257,4 +257,33 @@ fn unusable_live_secrets_are_told_while_the_receiver_is_ready() {
     assert_eq!(told, [warning("InvalidLiveSecrets", message)]);
     assert_eq!(happenings(&new, &new, &Standing::Alone, minutes(10)), []);
     assert_eq!(as_json(&after(&new, &ready())), as_json(&old));
+}
+
+#[test]
+fn targets_that_can_never_be_triggered_are_told_with_those_that_are_denied() {
+    let ready = after(&never_reconciled(), &ready());
+    let refusal = Refusal {
+        target: "Bucket/other/logs".to_owned(),
+        reason: "cross-namespace references are not allowed".to_owned(),
+    };
+    let refusals = [refusal];
+    let mut told = ready.clone();
+    show_inaccessible(&mut told.conditions, None, &refusals, stamp());
+    let message =
+        "`Bucket/other/logs` is never triggered: cross-namespace references are not allowed";
+    let shown = told.conditions.find(TARGETS_ACCESSIBLE).unwrap();
+    assert_eq!(
+        (shown.reason.as_str(), shown.message.as_str()),
+        (REFUSED, message)
+    );
+    let interval = Duration::new(StdDuration::ZERO);
+    let events = happenings(&ready, &told, &Standing::Alone, interval);
+    assert_eq!(events, [warning(REFUSED, message.to_owned())]);
+
+    let mut denied = DeniedTargets::default();
+    denied.deny("GitRepository/apps/web", "patch on gitrepositories");
+    show_inaccessible(&mut told.conditions, Some(&denied), &refusals, stamp());
+    let shown = told.conditions.find(TARGETS_ACCESSIBLE).unwrap();
+    assert_eq!(shown.message, format!("{message}; {denied}"));
+    assert_eq!(shown.reason, FORBIDDEN);
 }
