@@ -5,18 +5,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, header, response::Parts};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use kube::{
     Client, Resource,
-    api::{ListParams, Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
     client::Body,
     core::Status,
 };
 use serde_json::{Value, json};
+use tokio::time::{error::Elapsed, timeout};
 
-use super::failure::{Failure, Verb, kind_of};
+use super::{
+    denied::Question,
+    failure::{Failure, Verb, kind_of},
+};
 use crate::{
     api::{
         annotations::{DENIED_TARGETS, LAST_TRIGGER, REQUESTED_AT},
@@ -69,6 +73,31 @@ impl Requests {
         last: &str,
     ) -> Result<(), Failure> {
         self.tell(receiver, LAST_TRIGGER, json!(last)).await
+    }
+
+    /// Asks whether objects may be patched; nothing when the API server does not say.
+    pub(super) async fn may_patch(&self, question: &Question) -> Option<bool> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "verb": "patch",
+                "group": question.kind.group,
+                "version": question.kind.version,
+                "resource": question.kind.plural,
+                "namespace": question.namespace,
+                "name": question.name,
+            }},
+        });
+        let request =
+            kube::core::Request::new("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+        let request = request.create(&PostParams::default(), review.to_string().into_bytes());
+        let (head, body) = self.exchange(request.ok()?, JSON).await.ok()??;
+        let review: Value = serde_json::from_slice(&body).ok()?;
+        if !head.status.is_success() {
+            return None;
+        }
+        review.pointer("/status/allowed").and_then(Value::as_bool)
     }
 
     async fn tell(&self, receiver: &ReceiverRef, key: &str, value: Value) -> Result<(), Failure> {
@@ -125,16 +154,8 @@ impl Requests {
         verb: Verb,
         selector: &Selector,
     ) -> Result<Bytes, Failure> {
-        let mut request = request.map(Body::from);
-        let headers = request.headers_mut();
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        let exchange = async {
-            let (head, body) = self.client.send(request).await.ok()?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.ok()?;
-            Some((head, body.to_bytes()))
-        };
-        let (head, body) = tokio::time::timeout(REQUEST_TIMEOUT, exchange)
+        let (head, body) = self
+            .exchange(request, accept)
             .await
             .map_err(|_| Failure::timed_out(verb, selector))?
             .ok_or_else(|| Failure::unreachable(verb, selector))?;
@@ -145,6 +166,24 @@ impl Requests {
         status.code = head.status.as_u16();
         let wait = retry_after(&head.headers, &status);
         Err(Failure::from_status(verb, selector, &status, wait))
+    }
+
+    /// Sends one request and takes in the answer; nothing when the connection fails.
+    async fn exchange(
+        &self,
+        request: Request<Vec<u8>>,
+        accept: &'static str,
+    ) -> Result<Option<(Parts, Bytes)>, Elapsed> {
+        let mut request = request.map(Body::from);
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        let exchange = async {
+            let (head, body) = self.client.send(request).await.ok()?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.ok()?;
+            Some((head, body.to_bytes()))
+        };
+        timeout(REQUEST_TIMEOUT, exchange).await
     }
 }
 

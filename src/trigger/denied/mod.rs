@@ -1,8 +1,11 @@
 //! Tells Receivers, in an annotation, which of their targets may not be triggered and what to grant.
 //!
-//! It comes last in line: nothing waits for it, and it waits for everything that is due.
+//! What the API server says of rights and what came of patches both count. It comes last in line: nothing waits for it,
+//! and it waits for everything that is due.
 
+mod ask;
 mod notices;
+mod rights;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,8 +19,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-pub(super) use self::notices::Access;
-use self::notices::{Notices, Standing, Step};
+pub(super) use self::{notices::Access, rights::Question};
+use self::{
+    notices::{Notices, Standing, Step},
+    rights::Rights,
+};
 use super::{
     Shared,
     failure::{Failure, Verb, grant},
@@ -34,7 +40,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Denied {
     changed: Arc<Notify>,
+    /// Receivers may name other targets than before.
+    renamed: Arc<Notify>,
     evidence: Mutex<Evidence>,
+    rights: Mutex<Rights>,
 }
 
 #[derive(Debug, Default)]
@@ -68,9 +77,21 @@ impl Denied {
         }
     }
 
-    fn worked(&self, target: &str) -> Access {
-        let at = self.evidence().worked.get(target).copied();
-        at.map_or(Access::Unknown, |at| Access::Granted { at })
+    /// What is known of a target that is told or named: what came of the last patch, or what the API server says.
+    fn access(&self, target: &Target, selector: &Selector) -> Access {
+        let worked = self.evidence().worked.get(&target.to_string()).copied();
+        match (worked, self.rights().of(target)) {
+            (Some(worked), Some((_, said))) if worked > said => Access::Granted { at: worked },
+            (_, Some((false, _))) => Access::Denied {
+                grant: grant(Verb::Patch, selector),
+            },
+            (_, Some((true, said))) => Access::Granted { at: said },
+            (worked, None) => worked.map_or(Access::Unknown, |at| Access::Granted { at }),
+        }
+    }
+
+    fn rights(&self) -> MutexGuard<'_, Rights> {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn evidence(&self) -> MutexGuard<'_, Evidence> {
@@ -81,7 +102,15 @@ impl Denied {
 /// Keeps the annotations of the Receivers in `table` as they should be, for ever.
 pub(super) async fn run(shared: &Shared, table: &HookTable) {
     let changed = Arc::clone(&shared.denied.changed);
-    table.on_change(move || changed.notify_one());
+    let renamed = Arc::clone(&shared.denied.renamed);
+    table.on_change(move || {
+        changed.notify_one();
+        renamed.notify_one();
+    });
+    tokio::join!(tell_changes(shared, table), ask::run(shared, table));
+}
+
+async fn tell_changes(shared: &Shared, table: &HookTable) {
     let mut news = shared.targets.news();
     let mut notices = Notices::default();
     let mut later = None;
@@ -156,9 +185,11 @@ fn access(
                 );
             }
             Selector::Named(target) => {
+                let known = shared.denied.access(target, selector);
+                let is_denied = matches!(known, Access::Denied { .. });
                 let target = target.to_string();
-                if is_told(told, &target) {
-                    access.insert(target.clone(), shared.denied.worked(&target));
+                if is_denied || is_told(told, &target) {
+                    access.insert(target, known);
                 }
             }
             Selector::Labelled { .. } => {
@@ -211,7 +242,7 @@ fn selected(
             name: name.to_owned(),
         };
         if shared.targets.carries(&target, labels) {
-            access.insert(told.to_owned(), shared.denied.worked(told));
+            access.insert(told.to_owned(), shared.denied.access(&target, selector));
         }
     }
 }

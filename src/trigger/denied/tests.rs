@@ -27,19 +27,28 @@ use crate::{
 #[derive(Clone)]
 struct Server {
     forbids: watch::Sender<bool>,
+    /// What it says when it is asked; nothing when it does not answer.
+    says: watch::Sender<Option<bool>>,
     /// When each annotation was written, and its value.
     written: watch::Sender<Vec<(Instant, Option<String>)>>,
 }
 
 impl Server {
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
-        let is_receiver = request.uri().path().ends_with("/receivers/ci");
+        let asked = request.uri().path().to_owned();
+        let is_receiver = asked.ends_with("/receivers/ci");
+        let is_review = asked.ends_with("/selfsubjectaccessreviews");
         let patch = request.into_body().collect().await?.to_bytes();
         if is_receiver {
             let patch: Value = serde_json::from_slice(&patch)?;
             let value = &patch["metadata"]["annotations"][DENIED_TARGETS];
             let write = (Instant::now(), value.as_str().map(ToOwned::to_owned));
             self.written.send_modify(|written| written.push(write));
+        }
+        if is_review && let Some(is_allowed) = *self.says.borrow() {
+            let review = json!({"status": {"allowed": is_allowed}});
+            let body = Body::from(review.to_string().into_bytes());
+            return Ok(Response::new(body));
         }
         let code = if *self.forbids.borrow() && !is_receiver {
             403
@@ -73,6 +82,7 @@ impl Bench {
     fn with(resources: &Value) -> Self {
         let server = Server {
             forbids: watch::Sender::new(true),
+            says: watch::Sender::new(None),
             written: watch::Sender::default(),
         };
         let wire = server.clone();
@@ -169,4 +179,33 @@ async fn a_kind_that_may_not_be_watched_is_told_without_a_push() {
         "GitRepository/default/*": "list and watch on gitrepositories.source.toolkit.fluxcd.io"
     });
     assert_eq!(annotation.unwrap(), expected.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_may_not_be_patched_is_told_without_a_push_until_it_may() {
+    let bench = Bench::new();
+    bench.server.says.send_replace(Some(false));
+    let (first, annotation) = bench.server.written(0).await;
+    let annotation = annotation.unwrap();
+    assert_eq!(
+        annotation,
+        r#"{"GitRepository/default/web":"patch on gitrepositories.source.toolkit.fluxcd.io"}"#
+    );
+    bench.show(Some(&annotation));
+    bench.server.says.send_replace(Some(true));
+    let (second, annotation) = bench.server.written(1).await;
+    assert_eq!(annotation, None);
+    assert!(second - first < Duration::from_mins(6));
+    bench.show(None);
+    sleep_until(second + Duration::from_hours(3)).await;
+    assert_eq!(bench.server.written.borrow().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_push_shows_counts_more_than_what_was_said_before() {
+    let bench = Bench::new();
+    bench.server.says.send_replace(Some(true));
+    bench.push().await;
+    let (_, annotation) = bench.server.written(0).await;
+    assert!(annotation.is_some(), "it is forbidden all the same");
 }
