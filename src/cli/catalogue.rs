@@ -48,11 +48,12 @@ const MANIFESTS: [(&str, &[u8]); 18] = [
 ];
 
 /// The recorded requests by their path in the source tree.
-const RECORDINGS: [(&str, &[u8]); 41] = [
+const RECORDINGS: [(&str, &[u8]); 42] = [
     file!("receivers/generic/ping.http"),
     file!("receivers/generic/push.http"),
     file!("receivers/generic-hmac/ping.http"),
     file!("receivers/generic-hmac/push.http"),
+    file!("receivers/github/create.http"),
     file!("receivers/github/ping.http"),
     file!("receivers/github/push.http"),
     file!("receivers/gitlab/push.http"),
