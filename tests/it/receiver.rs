@@ -58,6 +58,21 @@ on_every_back_end! {
         assert_eq!(gw.send(Delivery::post(&new, "")).await.status, StatusCode::OK);
     }
 
+    async fn a_secret_without_the_label_is_seen_at_the_interval(gw) {
+        gw.apply(&secret("token", "one")).await;
+        gw.apply(&git_repository("podinfo", "")).await;
+        gw.apply(&receiver("ci", "generic", "interval: 100ms")).await;
+        gw.settled().await;
+
+        gw.apply(&secret("token", "two")).await;
+
+        let new = path_of("two", "ci", gw.namespace());
+        gw.receiver_until("ci", "moved", |receiver| {
+            receiver.status.as_ref().is_some_and(|status| status.webhook_path.as_ref() == Some(&new))
+        })
+        .await;
+    }
+
     async fn a_secret_without_the_label_is_read_again_when_authentication_fails(gw) {
         gw.apply(&secret("token", "one")).await;
         gw.apply(&git_repository("podinfo", "")).await;

@@ -3,6 +3,7 @@
 //! It holds for every sender alike; what sets one apart is in `src/hook/sender/` and in its folder.
 
 mod forgeries;
+mod rules;
 
 use std::{
     collections::BTreeSet,
