@@ -5,12 +5,12 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
+use kube::{ResourceExt as _, api::DynamicObject};
 
 use super::{found, list::plain, summary::Summary};
 use crate::{
     api::{
-        annotations::{LIVE_SECRETS, REPLAY_WINDOW},
+        annotations::{DENIED_TARGETS, LAST_TRIGGER, SENDER},
         condition::{Condition, ConditionStatus, READY},
         denied::DeniedTargets,
     },
@@ -28,8 +28,11 @@ use crate::{
 /// How many deliveries are shown.
 const DELIVERIES: usize = 10;
 
-/// The annotations that say how deliveries are judged.
-const SETTINGS: [&str; 2] = [REPLAY_WINDOW, LIVE_SECRETS];
+/// What all annotations of hookgate begin with.
+const PREFIX: &str = "hookgate.dev/";
+
+/// The annotations that are shown in words of their own.
+const TOLD: [&str; 3] = [DENIED_TARGETS, LAST_TRIGGER, SENDER];
 
 /// Prints the Receiver that `args` names.
 pub(super) async fn run(args: &Show) -> anyhow::Result<()> {
@@ -43,11 +46,7 @@ pub(super) async fn run(args: &Show) -> anyhow::Result<()> {
     }
     let now = Timestamp::now();
     let summary = Summary::of(&stored);
-    let settings = SETTINGS.into_iter().filter_map(|key| {
-        let value = stored.annotations().get(key)?;
-        Some(format!("{key}: {value}"))
-    });
-    output::write(&description(&summary, &settings.collect::<Vec<_>>(), now))?;
+    output::write(&description(&summary, &settings(&stored), now))?;
     let server = &args.server.server;
     let query = format!("limit={DELIVERIES}&receiver={name}");
     let listed = async { Server::at(server)?.list(&query).await }.await;
@@ -77,6 +76,15 @@ fn secrets(uses: &LiveSecretUses, now: Timestamp) -> String {
         let _ = writeln!(text, "{label:<14}{}", printable(&line));
     }
     text
+}
+
+/// The annotations that say how deliveries are judged.
+fn settings(object: &DynamicObject) -> Vec<String> {
+    let annotations = object.annotations().iter();
+    let settings = annotations
+        .filter(|(key, _)| key.starts_with(PREFIX) && !TOLD.contains(&key.as_str()))
+        .map(|(key, value)| format!("{key}: {value}"));
+    settings.collect()
 }
 
 /// What the object says, in words.
@@ -202,13 +210,15 @@ mod tests {
 
     #[test]
     fn everything_is_told_in_words() {
-        let object = serde_json::from_value(json!({
+        let object: DynamicObject = serde_json::from_value(json!({
             "apiVersion": "notification.toolkit.fluxcd.io/v1",
             "kind": "Receiver",
             "metadata": {
                 "name": "ci", "namespace": "apps", "generation": 1,
                 "creationTimestamp": "2026-01-01T00:00:00Z",
                 "annotations": {
+                    "hookgate.dev/replay-window": "1m",
+                    "example.com/other": "1",
                     "hookgate.dev/last-trigger": r#"{"at":"2026-01-01T23:55:00Z","delivery":"72d3","event":"push"}"#,
                     "hookgate.dev/denied-targets": r#"{"GitRepository/apps/api":"patch on gitrepositories"}"#,
                 },
@@ -226,10 +236,10 @@ mod tests {
                     "message": "not all", "lastTransitionTime": "2026-01-01T00:00:00Z",
                 }],
             },
-        }));
+        }))
+        .unwrap();
         let now = "2026-01-02T00:00:00Z".parse().unwrap();
-        let settings = ["hookgate.dev/replay-window: 1m".to_owned()];
-        let text = description(&Summary::of(&object.unwrap()), &settings, now);
+        let text = description(&Summary::of(&object), &settings(&object), now);
         assert_eq!(
             text,
             "Receiver apps/ci\n\
