@@ -18,7 +18,7 @@ use super::{
     outcome::{Outcome, Phase, Rejection},
 };
 use crate::{
-    hook::{Authentic, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef},
+    hook::{Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef},
     trigger::{Order, Report, history::Delivery},
 };
 
@@ -111,17 +111,25 @@ pub(super) async fn phases(
     Ok(outcome)
 }
 
-/// Finds the hook of the path; one that nobody knows may be that of a token that was changed unseen.
+/// Finds the hook of the path; one that nobody knows may be that of a token that was changed unseen, and one whose
+/// Secret was not read yet gets it read.
 async fn locate(gateway: &Gateway, path: &str, now: Timestamp) -> Result<Arc<Hook>, Rejection> {
     let find = || gateway.table.locate(path, now);
-    let mut entry = find();
-    if entry.is_none() {
-        gateway.search.look_for(path, &gateway.secrets).await;
-        entry = find();
-    }
+    let entry = match find() {
+        None => {
+            gateway.search.look_for(path, &gateway.secrets).await;
+            find()
+        }
+        Some(Entry::Unread(hook)) => {
+            gateway.secrets.reread(&hook).await;
+            find()
+        }
+        known => known,
+    };
     match entry {
         Some(Entry::Open(hook)) => Ok(hook),
         Some(Entry::Closed(closed)) => Err(Rejection::Closed(closed)),
+        Some(Entry::Unread(_)) => Err(Rejection::Closed(Closed::NotReady)),
         Some(Entry::Pathless(_)) | None => Err(Rejection::UnknownPath),
     }
 }

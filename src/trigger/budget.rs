@@ -3,6 +3,7 @@
 //! It counts requests and sends none; who may go first when it is empty is for those who draw.
 
 use std::{
+    collections::VecDeque,
     fmt,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,6 +11,9 @@ use std::{
 };
 
 use tokio::time::{Instant, sleep_until};
+
+/// How many turns are kept for triggers at most.
+const MAX_KEPT: usize = 8;
 
 /// How many requests may be sent: so many at once, and one more in each interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,48 +28,106 @@ pub struct Rate {
 ///
 /// Over any time `t` no more than `burst + t / interval` requests are let through.
 #[derive(Clone)]
-pub struct Budget(Arc<Mutex<Bucket>>);
+pub struct Budget(Arc<Mutex<Shares>>);
 
 impl Budget {
     /// Makes a full budget.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self(Arc::new(Mutex::new(Bucket::new(rate))))
+        Self(Arc::new(Mutex::new(Shares::new(rate))))
     }
 
-    /// Waits for one request's turn; those who wait are served in the order in which they came.
+    /// Waits for one request's turn; those who wait are served in the order in which they came, and leave every other
+    /// turn to triggers that wait too.
     pub async fn draw(&self) {
         let now = Instant::now();
-        let turn = self.bucket().reserve(now);
+        let turn = self.shares().draw(now);
         if turn > now {
             sleep_until(turn).await;
         }
     }
 
-    /// Takes one request, or says when there will be one.
+    /// Takes one request for a trigger, or says when there will be one, which is kept for it until then.
     pub(super) fn take(&self, now: Instant) -> Result<(), Instant> {
-        self.bucket().take(now)
+        self.shares().take(now)
     }
 
     /// Takes one request for work that can wait, provided that more than half of what can be saved up is there.
     pub(super) fn spare(&self, now: Instant) -> bool {
-        let mut bucket = self.bucket();
+        let bucket = &mut self.shares().bucket;
         bucket.tokens(now) > bucket.rate.burst.get() / 2 && bucket.take(now).is_ok()
     }
 
     /// How many requests could be sent at once.
     pub(super) fn tokens(&self, now: Instant) -> u32 {
-        self.bucket().tokens(now)
+        self.shares().bucket.tokens(now)
     }
 
-    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+    fn shares(&self) -> MutexGuard<'_, Shares> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Budget").field(&self.bucket().rate).finish()
+        f.debug_tuple("Budget")
+            .field(&self.shares().bucket.rate)
+            .finish()
+    }
+}
+
+/// A token bucket, and who may draw from it when it is empty.
+#[derive(Debug)]
+struct Shares {
+    bucket: Bucket,
+    /// Turns that are kept for triggers.
+    kept: VecDeque<Instant>,
+    /// Whether triggers want more turns than are kept for them.
+    wants_more: bool,
+}
+
+impl Shares {
+    fn new(rate: Rate) -> Self {
+        Self {
+            bucket: Bucket::new(rate),
+            kept: VecDeque::new(),
+            wants_more: false,
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        // A turn that nobody took is not saved up.
+        let interval = self.bucket.rate.interval;
+        while self
+            .kept
+            .front()
+            .is_some_and(|turn| *turn + interval <= now)
+        {
+            self.kept.pop_front();
+        }
+        if self.kept.front().is_some_and(|turn| *turn <= now) {
+            self.kept.pop_front();
+            return Ok(());
+        }
+        if self.bucket.take(now).is_ok() {
+            return Ok(());
+        }
+        self.wants_more = true;
+        if let Some(turn) = self.kept.front() {
+            return Err(*turn);
+        }
+        let turn = self.bucket.reserve(now);
+        self.kept.push_back(turn);
+        Err(turn)
+    }
+
+    fn draw(&mut self, now: Instant) -> Instant {
+        let turn = self.bucket.reserve(now);
+        if self.wants_more && self.kept.len() < MAX_KEPT {
+            self.wants_more = false;
+            self.kept.push_back(self.bucket.reserve(now));
+        }
+        turn
     }
 }
 
@@ -173,6 +235,42 @@ mod tests {
         assert_eq!(refused - now, Duration::from_millis(20));
         assert_eq!(bucket.tokens(refused), 1);
         assert_eq!(bucket.tokens(now + Duration::from_mins(1)), 3);
+    }
+
+    #[test]
+    fn triggers_get_every_other_turn_however_many_others_wait() {
+        let (interval, start) = (Duration::from_millis(20), Instant::now());
+        let mut shares = Shares::new(rate(20, 1));
+        let mut waiting: Vec<Instant> = (0..8).map(|_| shares.draw(start)).collect();
+        let (mut taken, mut drawn) = (0, 0);
+        for tick in 0..1000_u32 {
+            let now = start + interval * tick;
+            for turn in &mut waiting {
+                if *turn <= now {
+                    drawn += 1;
+                    *turn = shares.draw(now);
+                }
+            }
+            while shares.take(now).is_ok() {
+                taken += 1;
+            }
+        }
+        assert!(taken + drawn <= 1001, "{taken} and {drawn}");
+        assert!(taken >= 450, "{taken} and {drawn}");
+        assert!(drawn >= 450, "{taken} and {drawn}");
+    }
+
+    #[test]
+    fn a_turn_that_no_trigger_took_is_not_saved_up() {
+        let (interval, start) = (Duration::from_millis(20), Instant::now());
+        let mut shares = Shares::new(rate(20, 1));
+        shares.take(start).unwrap();
+        let turn = shares.take(start).unwrap_err();
+        assert_eq!(turn, start + interval);
+        assert_eq!(shares.take(turn), Ok(()));
+        let late = shares.take(turn).unwrap_err() + interval;
+        assert_eq!(shares.take(late), Ok(()), "what was earned meanwhile");
+        assert!(shares.take(late).is_err());
     }
 
     #[test]

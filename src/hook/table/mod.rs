@@ -28,6 +28,8 @@ pub enum Entry {
     Closed(Closed),
     /// A hook that no path leads to, for its token is not known; what it triggers may be missed meanwhile.
     Pathless(Arc<Hook>),
+    /// A hook whose Secret was not read yet; the path is the one that its Receiver's status shows.
+    Unread(Arc<Hook>),
 }
 
 impl Entry {
@@ -35,9 +37,14 @@ impl Entry {
     #[must_use]
     pub fn hook(&self) -> Option<&Arc<Hook>> {
         match self {
-            Self::Open(hook) | Self::Pathless(hook) => Some(hook),
+            Self::Open(hook) | Self::Pathless(hook) | Self::Unread(hook) => Some(hook),
             Self::Closed(_) => None,
         }
+    }
+
+    /// Whether it is this very hook, with or without what its Secret holds.
+    fn is(&self, hook: &Arc<Hook>) -> bool {
+        matches!(self, Self::Open(own) | Self::Unread(own) if Arc::ptr_eq(own, hook))
     }
 }
 
@@ -155,14 +162,19 @@ impl HookTable {
 
     /// Puts `hook` in the place of the hook of the same Receiver, if that still is `current`, and adds its paths.
     ///
-    /// The paths that there are stay, for they are for the controller to take away; but of many the oldest go.
+    /// The paths that there are stay, for they are for the controller to take away; but of many the oldest go, and so
+    /// does the one of a status, which may be older than the Secret.
     pub fn replace(&self, current: &Arc<Hook>, hook: &Arc<Hook>) {
         self.change(|table| {
             if let Some(listing) = table.listings.get(&current.receiver).cloned()
-                && matches!(&listing.entry, Entry::Open(open) if Arc::ptr_eq(open, current))
+                && listing.entry.is(current)
             {
                 table.withdraw(&current.receiver);
-                let (first, others) = listing.paths.split_at(listing.paths.len().min(1));
+                let known = match listing.entry {
+                    Entry::Unread(_) => &[][..],
+                    _ => &listing.paths,
+                };
+                let (first, others) = known.split_at(known.len().min(1));
                 let new = hook.sets().map(SetIdentity::path);
                 let paths = first
                     .iter()
@@ -225,27 +237,24 @@ impl HookTable {
         *self.watched() = secrets;
     }
 
-    /// The hooks whose Secrets are not watched, at most `limit` of them: those after `last` in the order of their
-    /// Receivers, and then from the beginning.
+    /// The hooks whose Secrets may have changed unseen, at most `limit` of them: those after `last` in the order of
+    /// their Receivers, and then from the beginning. It looks at all Receivers.
     #[must_use]
     pub fn unwatched(&self, last: Option<&ReceiverRef>, limit: u32) -> Vec<Arc<Hook>> {
         let watched = self.watched();
         let books = self.books();
-        let open = books
-            .listings
-            .values()
-            .filter_map(|listing| match &listing.entry {
-                Entry::Open(hook) => Some(hook),
-                Entry::Closed(_) | Entry::Pathless(_) => None,
-            });
-        let mut hooks: Vec<_> = open
-            .filter(|hook| {
-                let namespace = &hook.receiver.namespace;
-                let secret = hook.secret.clone();
-                secret.is_some_and(|secret| !watched.contains(&(namespace.clone(), secret)))
-            })
-            .cloned()
-            .collect();
+        let is_unwatched = |hook: &Hook| {
+            let namespace = &hook.receiver.namespace;
+            let secret = hook.secret.clone();
+            secret.is_some_and(|secret| !watched.contains(&(namespace.clone(), secret)))
+        };
+        let entries = books.listings.values().map(|listing| &listing.entry);
+        let unseen = entries.filter_map(|entry| match entry {
+            Entry::Open(hook) => is_unwatched(hook).then_some(hook),
+            Entry::Unread(hook) => Some(hook),
+            Entry::Closed(_) | Entry::Pathless(_) => None,
+        });
+        let mut hooks: Vec<_> = unseen.cloned().collect();
         drop((books, watched));
         hooks.sort_unstable_by(|a, b| a.receiver.cmp(&b.receiver));
         let done = hooks.partition_point(|hook| last.is_some_and(|last| hook.receiver <= *last));

@@ -21,7 +21,7 @@ fn closed(path: HookPath, created: i64, reason: Closed) -> Listing {
 fn found(table: &HookTable, path: HookPath) -> Option<Closed> {
     match table.locate(&path.reveal(), Timestamp::UNIX_EPOCH)? {
         Entry::Closed(reason) => Some(reason),
-        Entry::Open(_) | Entry::Pathless(_) => None,
+        Entry::Open(_) | Entry::Pathless(_) | Entry::Unread(_) => None,
     }
 }
 
@@ -222,4 +222,24 @@ fn hooks_of_unwatched_secrets_come_in_turn() {
     assert_eq!(names(None, 9), "abd");
     table.watch_secrets([secret("b")].into());
     assert_eq!(names(None, 9), "acd");
+}
+
+#[test]
+fn a_secret_that_is_read_at_last_makes_the_paths() {
+    let (unread, read) = (hook("a", "unknown"), hook("a", "token"));
+    let stale = HookPath::derive(None, "stale", "");
+    let table = HookTable::default();
+    let listing = Listing {
+        paths: vec![stale.into()],
+        entry: Entry::Unread(Arc::clone(&unread)),
+        ..open(&unread)
+    };
+    table.publish(unread.receiver(), &listing);
+    let leads_to = |path: HookPath| table.locate(&path.reveal(), Timestamp::UNIX_EPOCH);
+    assert!(matches!(leads_to(stale), Some(Entry::Unread(_))));
+    assert_eq!(table.unwatched(None, 9).len(), 1);
+    table.replace(&unread, &read);
+    assert!(leads_to(stale).is_none());
+    let path = open(&read).path().unwrap();
+    assert!(matches!(leads_to(path), Some(Entry::Open(_))));
 }

@@ -91,7 +91,7 @@ impl SecretReader {
     fn successor(&self, hook: &Arc<Hook>) -> Option<Arc<Hook>> {
         match self.table.listing(hook.receiver())?.entry {
             Entry::Open(current) if !Arc::ptr_eq(&current, hook) => Some(current),
-            Entry::Open(_) | Entry::Closed(_) | Entry::Pathless(_) => None,
+            Entry::Open(_) | Entry::Closed(_) | Entry::Pathless(_) | Entry::Unread(_) => None,
         }
     }
 

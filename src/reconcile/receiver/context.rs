@@ -14,12 +14,15 @@ use kube::{
     api::ObjectMeta,
     runtime::{controller::Action, watcher::Event},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{
     ReceiverOptions, ReceiverStatusWriting,
     act::{Standing, act, shadowed},
-    decide::{Decision, Outcome},
+    decide::{Decision, Outcome, stored},
     load::{Reading, load},
     record::Record,
     roster::Roster,
@@ -32,6 +35,9 @@ use crate::{
     telemetry::Metrics,
 };
 
+/// How long Secrets may take to be read before a Receiver is served without: most are read by then, and an outage that
+/// comes now does no harm.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A connection that hangs must not hold a Receiver for ever.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// A set of secrets is taken out when its end is surely over; what it proves ends on time without that.
@@ -46,6 +52,8 @@ pub(super) struct Context {
     pub(super) leading: watch::Receiver<bool>,
     pub(super) options: ReceiverOptions,
     pub(super) roster: Mutex<Roster>,
+    /// Whether the first list was received.
+    pub(super) is_listed: watch::Sender<bool>,
     pub(super) synced: watch::Sender<bool>,
     /// Receivers that are due because of what happened to another one.
     pub(super) nudge: mpsc::UnboundedSender<ReceiverRef>,
@@ -70,11 +78,16 @@ impl Context {
                 return Vec::new();
             }
             Event::InitApply(object) => {
-                roster.list(object.meta());
+                let policy = self.options.policy;
+                roster.list(object.meta(), || stored(object, policy));
                 return Vec::new();
             }
             Event::InitDone => {
                 let listed = roster.end_list();
+                for (receiver, listing) in &listed.stored {
+                    self.table.publish(receiver, listing);
+                }
+                self.is_listed.send_replace(true);
                 (listed.changed, listed.gone)
             }
             Event::Apply(object) if roster.apply(object.meta()) => {
@@ -92,6 +105,16 @@ impl Context {
         }
         self.publish_sync(&mut roster);
         due
+    }
+
+    /// Waits a moment after the first list, and then no longer for Secrets of Receivers that can be served without.
+    pub(super) async fn believe(&self) {
+        // The other end lives as long as this.
+        let _ = self.is_listed.subscribe().wait_for(|listed| *listed).await;
+        sleep(PATIENCE).await;
+        let mut roster = self.roster();
+        roster.believe();
+        self.publish_sync(&mut roster);
     }
 
     pub(super) async fn load(&self, object: &Guarded) -> Reading {

@@ -73,6 +73,7 @@ impl ReceiverController {
             leading,
             options,
             roster: Mutex::default(),
+            is_listed: value::Sender::new(false),
             synced: value::Sender::new(false),
             nudge,
         };
@@ -103,6 +104,8 @@ impl ReceiverController {
             .map(|receiver| Ok::<_, Infallible>(object_ref(&receiver)))
             .take_until(shutdown.clone().cancelled_owned());
         let stillborn = told_to_end_before_the_first_list(store.clone(), shutdown);
+        let believing = Arc::clone(&context);
+        let believing = async move { believing.believe().await };
         let config = Config::default().concurrency(options.concurrency);
         let on_error = |_: Arc<Guarded>, error: &Infallible, _: Arc<Context>| match *error {};
         let reconcile = |object, context| reconcile(object, context).boxed();
@@ -111,6 +114,7 @@ impl ReceiverController {
         tokio::select! {
             () = reconciling => {}
             () = stillborn => {}
+            () = believing.then(|()| std::future::pending()) => {}
         }
     }
 }

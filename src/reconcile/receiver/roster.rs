@@ -12,7 +12,7 @@ use kube::api::ObjectMeta;
 use super::decide::{Outcome, Remembered};
 use crate::{
     api::annotations::{REQUESTED_AT, SETTINGS},
-    hook::ReceiverRef,
+    hook::{Listing, ReceiverRef},
 };
 
 /// All Receivers that exist, as far as this process has seen.
@@ -21,6 +21,10 @@ pub(super) struct Roster {
     members: HashMap<ReceiverRef, Member>,
     /// The Receivers of the list that is being received, in its order.
     listing: Vec<(ReceiverRef, Version)>,
+    /// What the Receivers of the first list say of themselves.
+    stored: Vec<(ReceiverRef, Listing)>,
+    /// Those that said enough of themselves to be served meanwhile.
+    believable: Vec<ReceiverRef>,
     awaited: Awaited,
 }
 
@@ -52,12 +56,14 @@ enum Awaited {
 }
 
 /// What a complete list showed.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Listed {
     /// Receivers to reconcile.
     pub(super) changed: Vec<ReceiverRef>,
     /// Receivers that went away unseen.
     pub(super) gone: Vec<ReceiverRef>,
+    /// What the Receivers of the first list say of themselves.
+    pub(super) stored: Vec<(ReceiverRef, Listing)>,
 }
 
 impl Roster {
@@ -75,12 +81,18 @@ impl Roster {
     /// A list of all Receivers begins.
     pub(super) fn begin_list(&mut self) {
         self.listing.clear();
+        self.stored.clear();
     }
 
-    /// One Receiver of the list.
-    pub(super) fn list(&mut self, metadata: &ObjectMeta) {
-        let entry = (ReceiverRef::of(metadata), Version::of(metadata));
-        self.listing.push(entry);
+    /// One Receiver of the list; in the first list, `stored` tells what it says of itself.
+    pub(super) fn list(&mut self, metadata: &ObjectMeta, stored: impl FnOnce() -> Option<Listing>) {
+        let receiver = ReceiverRef::of(metadata);
+        if matches!(self.awaited, Awaited::FirstList)
+            && let Some(listing) = stored()
+        {
+            self.stored.push((receiver.clone(), listing));
+        }
+        self.listing.push((receiver, Version::of(metadata)));
     }
 
     /// The list is complete.
@@ -89,8 +101,13 @@ impl Roster {
         let present: HashSet<_> = listing.iter().map(|(receiver, _)| receiver).collect();
         let is_gone = |receiver: &&ReceiverRef| !present.contains(receiver);
         let gone = self.members.keys().filter(is_gone).cloned().collect();
+        let stored = std::mem::take(&mut self.stored);
         if matches!(self.awaited, Awaited::FirstList) {
             self.awaited = Awaited::These(present.into_iter().cloned().collect());
+            self.believable = stored
+                .iter()
+                .map(|(receiver, _)| receiver.clone())
+                .collect();
         }
         let mut changed = Vec::new();
         for (receiver, version) in listing {
@@ -98,7 +115,11 @@ impl Roster {
                 changed.push(receiver);
             }
         }
-        Listed { changed, gone }
+        Listed {
+            changed,
+            gone,
+            stored,
+        }
     }
 
     /// Whether a Receiver exists.
@@ -110,6 +131,13 @@ impl Roster {
     pub(super) fn settle(&mut self, receiver: &ReceiverRef) {
         if let Awaited::These(receivers) = &mut self.awaited {
             receivers.remove(receiver);
+        }
+    }
+
+    /// Those of the first list that said enough of themselves are waited for no longer.
+    pub(super) fn believe(&mut self) {
+        for receiver in std::mem::take(&mut self.believable) {
+            self.settle(&receiver);
         }
     }
 
@@ -212,7 +240,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::annotations::{DENIED_TARGETS, LAST_TRIGGER, SENDER};
+    use crate::{
+        api::annotations::{DENIED_TARGETS, LAST_TRIGGER, SENDER},
+        hook::{Closed, Entry},
+    };
 
     fn metadata(name: &str, more: &Value) -> ObjectMeta {
         let mut metadata = json!({"name": name, "namespace": "apps", "uid": name, "generation": 1});
@@ -274,7 +305,7 @@ mod tests {
     fn list(roster: &mut Roster, names: &[&str]) -> Listed {
         roster.begin_list();
         for name in names {
-            roster.list(&metadata(name, &json!({})));
+            roster.list(&metadata(name, &json!({})), || None);
         }
         roster.end_list()
     }
@@ -304,6 +335,34 @@ mod tests {
         assert!(roster.is_synced());
         list(&mut roster, &["c"]);
         assert!(roster.is_synced(), "it stays so");
+    }
+
+    #[test]
+    fn receivers_that_say_enough_of_themselves_need_not_be_waited_for() {
+        let closed = || Listing {
+            paths: Vec::new(),
+            created: 0,
+            entry: Entry::Closed(Closed::Suspended),
+            denied: None,
+        };
+        let mut roster = Roster::default();
+        roster.begin_list();
+        roster.list(&metadata("stale", &json!({})), || Some(closed()));
+        roster.begin_list();
+        roster.list(&metadata("a", &json!({})), || Some(closed()));
+        roster.list(&metadata("b", &json!({})), || None);
+        let listed = roster.end_list();
+        let stored: Vec<_> = listed.stored.iter().map(|(receiver, _)| receiver).collect();
+        assert_eq!(stored, [&receiver("a")]);
+        assert_eq!(listed.changed, [receiver("a"), receiver("b")]);
+        roster.settle(&receiver("b"));
+        assert!(!roster.is_synced());
+        roster.believe();
+        assert!(roster.is_synced());
+        roster.begin_list();
+        roster.list(&metadata("c", &json!({})), || {
+            panic!("only the first list is believed")
+        });
     }
 
     #[test]

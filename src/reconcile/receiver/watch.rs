@@ -2,7 +2,7 @@
 //!
 //! It only says which Receivers are due; what is done with them is up to the four steps.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::{Scope, context::Context};
 use crate::{
     api::receiver::Receiver,
-    hook::{HookTable, ReceiverRef, SecretRef},
+    hook::{ReceiverRef, SecretRef},
     reconcile::cause::cause,
 };
 
@@ -60,15 +60,12 @@ pub(super) fn secrets(
 ) -> impl Stream<Item = ReceiverRef> + Send + use<> {
     let api: Api<WatchedSecret> = scope.api(&context.client);
     let config = watcher::Config::default().labels(selector);
-    let mut listed = HashSet::new();
+    let mut listed = Listed::new();
     watcher(api, config)
         .default_backoff()
         .flat_map(move |event| {
             let due = match event {
-                Ok(event) => {
-                    follow(&context.table, &event, &mut listed);
-                    due(&context, &store, &event)
-                }
+                Ok(event) => follow(&context, &store, &event, &mut listed),
                 Err(error) => {
                     tracing::warn!(
                         error = cause(&error),
@@ -83,38 +80,58 @@ pub(super) fn secrets(
 
 type WatchedSecret = PartialObjectMeta<Secret>;
 
-fn follow(
-    table: &HookTable,
-    event: &watcher::Event<WatchedSecret>,
-    listed: &mut HashSet<SecretRef>,
-) {
-    let of = |secret: &WatchedSecret| -> SecretRef {
-        (secret.namespace().unwrap_or_default(), secret.name_any())
-    };
-    match event {
-        watcher::Event::Init => listed.clear(),
-        watcher::Event::InitApply(secret) => drop(listed.insert(of(secret))),
-        watcher::Event::InitDone => table.watch_secrets(std::mem::take(listed)),
-        watcher::Event::Apply(secret) => table.watch_secret(of(secret)),
-        watcher::Event::Delete(secret) => table.unwatch_secret(&of(secret)),
-    }
-}
+/// The versions of the Secrets of a list.
+type Listed = HashMap<SecretRef, Option<String>>;
 
-fn due(
+/// Tells the table which Secrets are watched; says which Receivers have not read theirs as it is now.
+fn follow(
     context: &Context,
     store: &Store<Guarded>,
     event: &watcher::Event<WatchedSecret>,
+    listed: &mut Listed,
 ) -> Vec<ReceiverRef> {
+    let of = |secret: &WatchedSecret| -> SecretRef {
+        (secret.namespace().unwrap_or_default(), secret.name_any())
+    };
+    let table = &context.table;
     match event {
-        watcher::Event::Apply(secret) | watcher::Event::InitApply(secret) => {
-            let version = secret.metadata.resource_version.as_deref();
-            let mut due = naming(store, secret);
-            due.retain(|receiver| !context.roster().has_read(receiver, version));
-            due
+        watcher::Event::Init => listed.clear(),
+        watcher::Event::InitApply(secret) => {
+            listed.insert(of(secret), secret.metadata.resource_version.clone());
         }
-        watcher::Event::Delete(secret) => naming(store, secret),
-        watcher::Event::Init | watcher::Event::InitDone => Vec::new(),
+        watcher::Event::InitDone => {
+            let listed = std::mem::take(listed);
+            let due = unread(context, store, &listed);
+            table.watch_secrets(listed.into_keys().collect());
+            return due;
+        }
+        watcher::Event::Apply(secret) => {
+            table.watch_secret(of(secret));
+            let version = secret.metadata.resource_version.clone();
+            return unread(context, store, &[(of(secret), version)].into());
+        }
+        watcher::Event::Delete(secret) => {
+            table.unwatch_secret(&of(secret));
+            return unread(context, store, &[(of(secret), None)].into());
+        }
     }
+    Vec::new()
+}
+
+/// The Receivers that name one of these Secrets and have not read that version of it; without a version, all of them.
+fn unread(context: &Context, store: &Store<Guarded>, secrets: &Listed) -> Vec<ReceiverRef> {
+    let all = store.state();
+    let naming = all.iter().filter_map(|object| {
+        let receiver = object.0.as_ref().ok()?;
+        let namespace = receiver.namespace().unwrap_or_default();
+        let secret = (namespace, receiver.spec.secret_ref.as_ref()?.name.clone());
+        Some((ReceiverRef::of(&receiver.metadata), secrets.get(&secret)?))
+    });
+    let roster = context.roster();
+    naming
+        .filter(|(receiver, version)| !roster.has_read(receiver, version.as_deref()))
+        .map(|(receiver, _)| receiver)
+        .collect()
 }
 
 /// All Receivers, each time this replica becomes the leader.
@@ -137,22 +154,6 @@ pub(super) fn leadership(
 /// How the machinery of `kube` names a Receiver.
 pub(super) fn object_ref(receiver: &ReceiverRef) -> ObjectRef<Guarded> {
     ObjectRef::new(&receiver.name).within(&receiver.namespace)
-}
-
-fn naming(store: &Store<Guarded>, secret: &WatchedSecret) -> Vec<ReceiverRef> {
-    let (namespace, name) = (&secret.metadata.namespace, secret.metadata.name.as_deref());
-    let names_it = |object: &&Arc<Guarded>| {
-        object.0.as_ref().is_ok_and(|receiver| {
-            let named = receiver.spec.secret_ref.as_ref();
-            receiver.metadata.namespace == *namespace
-                && named.is_some_and(|named| Some(named.name.as_str()) == name)
-        })
-    };
-    let all = store.state();
-    all.iter()
-        .filter(names_it)
-        .map(|object| ReceiverRef::of(object.meta()))
-        .collect()
 }
 
 impl Scope {

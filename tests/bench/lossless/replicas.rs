@@ -19,12 +19,15 @@ use crate::{
 
 /// How many Receivers there are, each with an object.
 const RECEIVERS: usize = 120;
-/// How long each request takes while the gateway that is killed gets its deliveries, so that work is left.
-const DELAY: Duration = Duration::from_millis(300);
 /// How long after the first delivery a gateway is killed, at least, and how much longer at most.
-const KILL: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(1200));
+const KILL: (Duration, Duration) = (Duration::from_millis(600), Duration::from_millis(900));
 /// How long an outage lasts that must not lead to a sweep: several times the life of a Lease.
 const AWAY: Duration = Duration::from_secs(12);
+const AWAY_FROM_ALL: Faults = Faults {
+    delay: Duration::ZERO,
+    errors: None,
+    outage: Some(Outage::Refuse),
+};
 /// How long it may take until everything accepted is done.
 const WITHIN: Duration = Duration::from_mins(1);
 /// Short Leases, so that a dead replica is noticed soon.
@@ -82,13 +85,7 @@ async fn start(scene: &Scene, name: &str) -> anyhow::Result<Gateway> {
 /// Takes the API server away from both for a while; neither may take the other for dead.
 async fn stay(scene: &mut Scene) -> anyhow::Result<()> {
     let before = scene.untouched().await?;
-    scene
-        .api
-        .fail(Faults {
-            outage: Some(Outage::Refuse),
-            ..Faults::default()
-        })
-        .await?;
+    scene.api.fail(AWAY_FROM_ALL).await?;
     sleep(AWAY).await;
     scene.api.fail(Faults::default()).await?;
     sleep(AWAY).await;
@@ -99,14 +96,9 @@ async fn stay(scene: &mut Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The API server is away meanwhile, so that all that is accepted is left to do.
 async fn load_and_kill(scene: &mut Scene, victim: Gateway) -> anyhow::Result<scene::Statuses> {
-    scene
-        .api
-        .fail(Faults {
-            delay: DELAY,
-            ..Faults::default()
-        })
-        .await?;
+    scene.api.fail(AWAY_FROM_ALL).await?;
     let (least, more) = KILL;
     let delay = least + scene.random.shorter_than(more);
     let stop = CancellationToken::new();

@@ -19,6 +19,7 @@ pub(crate) struct Line(Arc<State>);
 struct State {
     is_cut: AtomicBool,
     patches: AtomicUsize,
+    secrets_read: AtomicUsize,
 }
 
 impl Line {
@@ -30,6 +31,9 @@ impl Line {
             async move {
                 if request.method() == Method::PATCH {
                     line.0.patches.fetch_add(1, Ordering::SeqCst);
+                }
+                if request.method() == Method::GET && request.uri().path().contains("/secrets/") {
+                    line.0.secrets_read.fetch_add(1, Ordering::SeqCst);
                 }
                 if line.0.is_cut.load(Ordering::SeqCst) {
                     return Err(tower::BoxError::from("the line is cut"));
@@ -48,6 +52,11 @@ impl Line {
     /// Everything passes again.
     pub(crate) fn mend(&self) {
         self.0.is_cut.store(false, Ordering::SeqCst);
+    }
+
+    /// How many times a Secret was read so far, in vain or not; lists of Secrets are not counted.
+    pub(crate) fn secrets_read(&self) -> usize {
+        self.0.secrets_read.load(Ordering::SeqCst)
     }
 
     /// How many patches were sent so far, in vain or not.

@@ -49,7 +49,7 @@ async fn judge(subject: &Subject, recording: Recording, now: Timestamp) -> Verdi
     }
     let hook = listing.and_then(|listing| match &listing.entry {
         Entry::Open(hook) => Some(Hook::clone(hook)),
-        Entry::Closed(_) | Entry::Pathless(_) => None,
+        Entry::Closed(_) | Entry::Pathless(_) | Entry::Unread(_) => None,
     });
     let paths = listing.map(|listing| listing.paths.iter());
     let mut paths = paths.into_iter().flatten().map(|live| live.path.reveal());

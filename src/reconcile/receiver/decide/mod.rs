@@ -5,12 +5,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::core::{DeserializeGuard, ObjectMeta};
+use kube::{
+    ResourceExt as _,
+    core::{DeserializeGuard, ObjectMeta},
+};
 
 use super::load::Reading;
 use crate::{
     api::{
-        annotations::DENIED_TARGETS,
+        annotations::{DENIED_TARGETS, LIVE_SECRETS},
+        condition::READY,
         denied::DeniedTargets,
         live_secrets::LiveSets,
         receiver::{Receiver, ReceiverType},
@@ -111,6 +115,7 @@ pub(super) fn decide(
     let (known, absence) = known_token(receiver, reading, remembered);
     let live = known.as_ref();
     let live = live.map(|known| LiveSecrets::of(&identity, &named, &known.secrets, now));
+    let is_unknown = matches!(absence, Some(Absence::Unknown(_)));
     let paths = paths(receiver, live.as_ref());
     let (entry, outcome) = if receiver.spec.suspend == Some(true) {
         (Some(Entry::Closed(Closed::Suspended)), Outcome::Suspended)
@@ -126,20 +131,48 @@ pub(super) fn decide(
             }
         }
     };
-    let created = receiver.metadata.creation_timestamp.as_ref();
-    let denied = denied_targets(&receiver.metadata).map(Arc::new);
+    let as_stored = (is_unknown && paths.is_empty())
+        .then(|| stored(object, policy))
+        .flatten();
     let listing = entry
         .filter(|entry| !paths.is_empty() || entry.hook().is_some())
-        .map(|entry| Listing {
-            paths,
-            created: created.map_or(0, |time| time.0.as_second()),
-            entry,
-            denied,
-        });
+        .map(|entry| listing(&receiver.metadata, paths, entry));
     Decision {
-        listing,
+        listing: as_stored.or(listing),
         outcome,
         remembered: known,
+    }
+}
+
+/// What a Receiver says of itself, for as long as its Secret was not read: nothing unless it is Ready as it is now.
+///
+/// Of several live secrets the status knows only the current one, so that such a Receiver is read first.
+pub(super) fn stored(object: &DeserializeGuard<Receiver>, policy: Policy) -> Option<Listing> {
+    let receiver = object.0.as_ref().ok()?;
+    let (metadata, status) = (&receiver.metadata, receiver.status.as_ref()?);
+    let ready = status.conditions.find(READY)?;
+    let is_current = metadata.deletion_timestamp.is_none()
+        && status.conditions.is_ready()
+        && ready.observed_generation == metadata.generation;
+    if !is_current || receiver.annotations().contains_key(LIVE_SECRETS) {
+        return None;
+    }
+    let path = HookPath::parse(status.webhook_path.as_deref()?)?;
+    let entry = if receiver.spec.suspend == Some(true) {
+        Entry::Closed(Closed::Suspended)
+    } else {
+        Entry::Unread(Hook::compile(receiver, policy).ok()?.into())
+    };
+    Some(listing(metadata, vec![path.into()], entry))
+}
+
+fn listing(metadata: &ObjectMeta, paths: Vec<LivePath>, entry: Entry) -> Listing {
+    let created = metadata.creation_timestamp.as_ref();
+    Listing {
+        paths,
+        created: created.map_or(0, |time| time.0.as_second()),
+        entry,
+        denied: denied_targets(metadata).map(Arc::new),
     }
 }
 

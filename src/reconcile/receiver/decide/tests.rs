@@ -62,7 +62,7 @@ fn decided(more: &Value, reading: Reading, remembered: Option<Remembered>) -> De
 fn closed(decision: &Decision) -> Option<Closed> {
     match decision.listing.as_ref()?.entry {
         Entry::Closed(why) => Some(why),
-        Entry::Open(_) | Entry::Pathless(_) => None,
+        Entry::Open(_) | Entry::Pathless(_) | Entry::Unread(_) => None,
     }
 }
 
@@ -313,4 +313,50 @@ fn what_can_never_be_triggered_is_known_before_a_delivery_comes() {
         "the other one can be triggered"
     );
     assert!(matches!(decision.outcome, Outcome::Ready { .. }));
+}
+
+fn ready(more: &Value) -> Value {
+    let mut status = json!({"status": {
+        "webhookPath": STORED_PATH,
+        "conditions": [{
+            "type": "Ready", "status": "True", "reason": "Succeeded", "message": "",
+            "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }],
+    }});
+    json_patch::merge(&mut status, more);
+    status
+}
+
+const STORED_PATH: &str = "/hook/df3ebadde655d58cd8236886baaaca95ff9c420f4c89e11a5d91965baa0cdf0f";
+
+#[test]
+fn a_receiver_that_is_ready_is_believed_until_its_secret_is_read() {
+    let listing = stored(&object(&ready(&json!({}))), POLICY).unwrap();
+    assert!(matches!(listing.entry, Entry::Unread(_)));
+    assert_eq!(listing.path().unwrap().reveal(), STORED_PATH);
+    let suspended = ready(&json!({"spec": {"suspend": true}}));
+    let listing = stored(&object(&suspended), POLICY).unwrap();
+    assert!(matches!(listing.entry, Entry::Closed(Closed::Suspended)));
+    for doubt in [
+        json!({"metadata": {"generation": 2}}),
+        json!({"metadata": {"annotations": {LIVE_SECRETS: "previous"}}}),
+        json!({"metadata": {"deletionTimestamp": "1970-01-01T00:00:00Z"}}),
+        json!({"status": {"conditions": []}}),
+        json!({"status": {"webhookPath": null}}),
+        json!({"status": {"webhookPath": "/hook/1"}}),
+        json!({"metadata": {"annotations": {"hookgate.dev/sender": "nobody"}}}),
+    ] {
+        let found = stored(&object(&ready(&doubt)), POLICY);
+        assert!(found.is_none(), "{doubt}: {found:?}");
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_leaves_a_ready_receiver_its_path() {
+    let decision = decided(&ready(&json!({})), unreadable(), None);
+    let listing = decision.listing.unwrap();
+    assert!(matches!(listing.entry, Entry::Unread(_)));
+    assert_eq!(listing.path().unwrap().reveal(), STORED_PATH);
+    let decision = decided(&ready(&json!({})), missing(), None);
+    assert!(has_no_path(&decision), "it is known to be gone");
 }

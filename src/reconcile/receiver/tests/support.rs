@@ -222,7 +222,7 @@ impl Replica {
     pub(super) fn closed(&self, path: &str) -> Option<Closed> {
         match self.table.locate(path, Timestamp::now())? {
             Entry::Closed(why) => Some(why),
-            Entry::Open(_) | Entry::Pathless(_) => None,
+            Entry::Open(_) | Entry::Pathless(_) | Entry::Unread(_) => None,
         }
     }
 
