@@ -9,6 +9,7 @@
 )]
 
 pub mod api;
+pub mod cel;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -237,6 +237,22 @@ fn a_row_of_the_history_reads_the_same_when_it_is_written_back() {
 }
 
 #[test]
+fn any_text_is_an_expression_that_ends_or_is_refused() {
+    replay(
+        properties::expression,
+        &texts(&[
+            "req.n.all(x, req.n.exists(y, x == y || !has(req.a.b[0]))) ? 1u : -1.5e3\n{}",
+            "'%s %.2f'.format([req.ref, 1.0]) + r'\\d' + \"\"\"a\"\"\" + '\\u00e9\\x41'\n{\"ref\":[1,{}]}",
+            "[?req.?ref, 'a'].map(x, x != '', x.split('').last().orValue('é').charAt(0))",
+            "timestamp('2023-05-28T23:59:58.9Z').getHours('+02:30') + duration('1h.5s').getSeconds()",
+            "{?'a': optional.of(1)}.a.matches('(a|b)+c{2,30}$') in [1, 2, dyn(3u)]",
+            "req.ref.replace('', req.ref).substring(1, 2).lastIndexOf('a', 1) == req.n[?0]",
+            "!!--(((((((((((req.n.map(x, x, x)",
+        ]),
+    );
+}
+
+#[test]
 fn a_query_of_the_operator_is_understood_or_refused() {
     replay(
         properties::deliveries_query,

@@ -2,14 +2,19 @@
 //!
 //! A property panics when it does not hold; it says nothing of how inputs are found.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::Path,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use hookgate::{
     api::{
-        denied::DeniedTargets, duration::Duration, last_trigger::LastTrigger,
+        denied::DeniedTargets, duration::Duration as Span, last_trigger::LastTrigger,
         live_secrets::LiveSets, receiver::Receiver,
     },
+    cel::{Meter, Output, Program, Uncompilable, Variables},
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{
@@ -34,6 +39,8 @@ const YAML: &str = "application/yaml";
 /// A token that no input contains by chance; it is base64, as some senders ask.
 const TOKEN: &[u8] = b"whsec_YSB0b2tlbiB0aGF0IG5vIGlucHV0IGNvbnRhaW5z";
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+/// Many times what an expression takes at its bounds, so that a busy machine does not matter.
+const LONGEST_EXPRESSION: Duration = Duration::from_secs(30);
 
 /// Nobody is authentic without the credential: whatever a header and the body say, only what the token makes of them does.
 ///
@@ -141,7 +148,7 @@ pub fn duration(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else {
         return;
     };
-    if let Ok(duration) = text.parse::<Duration>() {
+    if let Ok(duration) = text.parse::<Span>() {
         assert_eq!(duration.to_string().parse(), Ok(duration), "{text}");
     }
 }
@@ -296,6 +303,30 @@ pub fn deliveries_query(input: &[u8]) {
     if let Ok(query) = Query::parse(text) {
         assert!((1..=10_000).contains(&query.limit), "{query:?}");
     }
+}
+
+/// Any text is an expression or is refused, and any expression ends within its bounds, whatever it is given.
+///
+/// The input is an expression, a newline, and a JSON value.
+pub fn expression(input: &[u8]) {
+    let (text, json) = split(input);
+    let Ok(text) = str::from_utf8(text) else {
+        return;
+    };
+    let json = serde_json::from_slice(json).unwrap_or_else(|_| json!({ "ref": "main", "n": [1] }));
+    let started = Instant::now();
+    match Program::compile(text, &["req"], Output::Any) {
+        Ok(program) => {
+            let variables = Variables::default().with("req", &json);
+            let mut meter = Meter::new(&|| false);
+            let end = program.evaluate(&variables, &mut meter);
+            let is_broken = end.is_err_and(|end| end.to_string().contains("the engine cannot"));
+            assert!(!is_broken, "{text}: the engine failed");
+        }
+        Err(Uncompilable::Broken { .. }) => panic!("{text}: the engine failed"),
+        Err(_) => {}
+    }
+    assert!(started.elapsed() < LONGEST_EXPRESSION, "{text}: too long");
 }
 
 fn split(input: &[u8]) -> (&[u8], &[u8]) {
