@@ -18,6 +18,7 @@ use super::{
     scope, spelling,
     validate::type_name,
 };
+use crate::cel;
 
 /// Where the rules of a node are in it.
 pub(super) const RULES: &str = "x-kubernetes-validations";
@@ -50,21 +51,21 @@ impl Rules {
     ) -> Option<Self> {
         let rules = raw.get(RULES)?.clone();
         let mut shape = shape_of(raw);
-        if let Err((position, unbounded)) = expression::check_all(&rules) {
+        if let Err((position, refused)) = expression::check_all(&rules) {
             let path = child(&index(path, position), "rule");
-            errors.push(FieldError::forbidden(path, unbounded.to_string()));
+            errors.push(FieldError::forbidden(path, refused.to_string()));
             return None;
         }
         if let Value::Object(fields) = &mut shape {
             fields.insert(RULES.to_owned(), rules);
         }
-        let Some(mut schema) = expression::contained(|| compile_schema(&shape)) else {
+        let Some(mut schema) = cel::contained(|| compile_schema(&shape)) else {
             let detail = "the expression engine cannot compile the rules";
             errors.push(FieldError::forbidden(path, detail.to_owned()));
             return None;
         };
         let is_root = path == RULES;
-        let wrong = expression::contained(|| {
+        let wrong = cel::contained(|| {
             let mut wrong = Vec::new();
             for (position, result) in schema.validations.iter().enumerate() {
                 let path = index(path, position);
@@ -110,7 +111,7 @@ pub(super) fn evaluate(root: &Node, object: &Value, old: Option<&Value>) -> Vec<
         budget: Budget::for_one_object(),
         errors: Vec::new(),
     };
-    let detail = match expression::contained(|| evaluation.walk(root, object, old, "")) {
+    let detail = match cel::contained(|| evaluation.walk(root, object, old, "")) {
         Some(Ok(())) => return evaluation.errors,
         Some(Err(Exhausted)) => {
             "validation failed due to running out of cost budget, no further validation rules will be run"
