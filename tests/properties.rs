@@ -237,6 +237,19 @@ fn a_row_of_the_history_reads_the_same_when_it_is_written_back() {
 }
 
 #[test]
+fn any_filter_on_any_body_ends() {
+    replay(
+        properties::filter,
+        &texts(&[
+            "req.ref == 'main' && res.metadata.name in req.names\n{\"ref\":\"main\",\"names\":[\"web\"]} x",
+            "has(req.a.b) || req.a.b.exists(x, x > 1.5)\n{\"a\":{\"b\":[1,2e3,null,{}]}}",
+            "true\n[",
+            "\n{}",
+        ]),
+    );
+}
+
+#[test]
 fn any_text_is_an_expression_that_ends_or_is_refused() {
     replay(
         properties::expression,

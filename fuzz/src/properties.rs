@@ -18,8 +18,8 @@ use hookgate::{
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{
-        Authentic, Credential, CrossNamespaceRefs, Draft, Hook, HookPath, Policy, Secrets, Sender,
-        Token, Unauthentic, Unsignable,
+        Authentic, Candidate, Credential, CrossNamespaceRefs, Draft, Hook, HookPath, Policy,
+        Secrets, Selector, Sender, Token, Unauthentic, Unsignable,
     },
     ingress::Query,
     trigger::{history::Delivery, journal::Entry},
@@ -303,6 +303,53 @@ pub fn deliveries_query(input: &[u8]) {
     if let Ok(query) = Query::parse(text) {
         assert!((1..=10_000).contains(&query.limit), "{query:?}");
     }
+}
+
+/// Any filter on any body ends within its bounds, and what cannot be looked at is refused.
+///
+/// The input is a filter, a newline, and a body.
+pub fn filter(input: &[u8]) {
+    let (text, body) = split(input);
+    let Ok(text) = str::from_utf8(text) else {
+        return;
+    };
+    let Ok(hook) = Hook::compile(&receiver_with_filter(text), POLICY) else {
+        return;
+    };
+    let [Selector::Named(target)] = hook.selection().selectors.as_slice() else {
+        panic!("one source by its name");
+    };
+    let candidates = [Candidate {
+        selector: 0,
+        target: target.clone(),
+        metadata: r#"{"name":"web","labels":{"app":"web"}}"#.into(),
+    }];
+    let authentic = authenticate(&hook, &HeaderMap::new(), b"").expect("the path is all there is");
+    let json = HeaderValue::from_static("application/json");
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+    let started = Instant::now();
+    let judged = hook.judge(&authentic, &headers, body, &candidates, &|| false);
+    assert!(started.elapsed() < LONGEST_EXPRESSION, "{text}: too long");
+    if let Ok(judgements) = judged {
+        let text = String::from_utf8_lossy(body);
+        let mut values = serde_json::Deserializer::from_str(&text).into_iter::<IgnoredAny>();
+        assert!(!hook.is_filtered() || values.next().is_some_and(|value| value.is_ok()));
+        assert_eq!(judgements.len(), 1);
+    }
+}
+
+fn receiver_with_filter(filter: &str) -> Receiver {
+    let receiver = json!({
+        "apiVersion": "notification.toolkit.fluxcd.io/v1",
+        "kind": "Receiver",
+        "metadata": { "name": "hook", "namespace": "default" },
+        "spec": {
+            "type": "generic",
+            "secretRef": { "name": "token" },
+            "resources": [{ "kind": "GitRepository", "name": "web", "filter": filter }],
+        },
+    });
+    serde_json::from_value(receiver).expect("the manifest is valid")
 }
 
 /// Any text is an expression or is refused, and any expression ends within its bounds, whatever it is given.

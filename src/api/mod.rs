@@ -8,6 +8,7 @@ pub mod condition;
 pub mod crds;
 pub mod denied;
 pub mod duration;
+pub mod event;
 pub mod git_repository;
 pub mod kustomization;
 pub mod last_trigger;

@@ -10,7 +10,6 @@ use super::{
     fold::equal_fold,
     keys::Keys,
     malformed::Malformed,
-    selection::Selection,
     unauthentic::Unauthentic,
     verify::{Authentic, Claim, Verifier},
 };
@@ -81,6 +80,11 @@ impl Hook {
     /// Whether [`Hook::interpret`] needs the body; if not, it may be dropped as it goes by.
     #[must_use]
     pub fn interprets_body(&self) -> bool {
+        self.reads_body() || self.is_filtered()
+    }
+
+    /// Whether the body must be what the sender sends.
+    fn reads_body(&self) -> bool {
         self.sender.decodes() || (self.sender.names_events_in_body() && !self.events.is_empty())
     }
 
@@ -93,8 +97,10 @@ impl Hook {
         headers: &HeaderMap,
         body: Option<&[u8]>,
     ) -> Result<Event, Uninterpretable> {
-        let name = if self.interprets_body() {
-            let body = body.ok_or(Uninterpretable::TooLarge)?;
+        if self.interprets_body() && body.is_none() {
+            return Err(Uninterpretable::TooLarge);
+        }
+        let name = if let Some(body) = body.filter(|_| self.reads_body()) {
             self.sender.decode(body)?;
             let name = self.sender.event(headers, body)?;
             if name.len() > MAX_EVENT_BYTES {
@@ -116,11 +122,5 @@ impl Hook {
                 .events
                 .iter()
                 .any(|listed| equal_fold(listed, &event.name))
-    }
-
-    /// What the event triggers.
-    #[must_use]
-    pub fn select(&self, _: &Event) -> &Selection {
-        &self.selection
     }
 }

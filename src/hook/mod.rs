@@ -4,6 +4,7 @@
 
 mod compile;
 mod delivery;
+mod filter;
 mod fold;
 mod form;
 mod json;
@@ -27,24 +28,26 @@ mod webhook;
 
 pub use compile::{CrossNamespaceRefs, Policy};
 pub use delivery::{Event, MAX_INTERPRETED_BYTES, Uninterpretable};
+pub use filter::{Candidate, Judgement, Unjudged};
 pub use live::{LiveSecrets, SecretDigest, SetIdentity, SetProblem};
 pub use malformed::Malformed;
 pub use path::{HookPath, LivePath};
 pub use problem::{InvalidReceiver, Problem};
 pub use receiver_ref::ReceiverRef;
 pub use secrets::{InvalidSecret, Secrets};
-pub use selection::{Refusal, Selection, Selector, Target, TargetKind};
+pub use selection::{Detail, Refusal, Selection, Selector, Target, TargetKind};
 pub use sender::{Credential, Draft, FormValue, Sender, Setup, TokenShape, Unsignable};
 pub use table::{Closed, Entry, HookTable, Listing, SecretRef};
 pub use token::{BlankToken, Token};
 pub use unauthentic::Unauthentic;
 pub use verify::{Authentic, Verifier};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use crate::api::live_secrets::LiveSets;
+use filter::Filters;
 use live::LiveKeys;
 
 /// A Receiver made ready for deliveries; compiled once, used for every delivery.
@@ -61,6 +64,7 @@ pub struct Hook {
     window: Duration,
     events: Vec<String>,
     selection: Selection,
+    filters: Arc<Filters>,
 }
 
 impl Hook {

@@ -5,9 +5,12 @@
 use std::fmt;
 
 use super::Sender;
-use crate::api::{
-    annotations::{REPLAY_WINDOW, SENDER},
-    receiver::ReceiverType,
+use crate::{
+    api::{
+        annotations::{REPLAY_WINDOW, SENDER},
+        receiver::ReceiverType,
+    },
+    cel::Uncompilable,
 };
 
 /// Everything that is wrong with a Receiver.
@@ -17,6 +20,18 @@ pub struct InvalidReceiver(Vec<Problem>);
 impl InvalidReceiver {
     pub(super) fn new(problems: Vec<Problem>) -> Self {
         Self(problems)
+    }
+
+    /// Whether the first thing that Flux would find is an expression: it looks at filters before all else.
+    #[must_use]
+    pub fn begins_with_expression(&self) -> bool {
+        let is_filter = |problem: &Problem| {
+            matches!(
+                problem,
+                Problem::InvalidResourceFilter { .. } | Problem::InvalidFilter { .. }
+            )
+        };
+        self.0.iter().any(is_filter)
     }
 
     /// The problems, in the order of the fields they are about; there is at least one.
@@ -73,11 +88,25 @@ pub enum Problem {
         /// The sender.
         sender: Sender,
     },
-    /// A CEL filter was given, which this version cannot evaluate; ignoring it would trigger too much.
-    #[error("{field} is not supported by this version of hookgate; remove the expression")]
-    UnsupportedFilter {
-        /// The field that holds the expression.
-        field: String,
+    /// The filter of the Receiver is not CEL, uses what there is not, or is no condition.
+    #[error("invalid resourceFilter expression: {error}")]
+    InvalidResourceFilter {
+        /// What is wrong with it.
+        error: Uncompilable,
+    },
+    /// The same of the filter of a reference.
+    #[error(
+        "invalid filter expression for resources[{index}] (kind=\"{kind}\", name=\"{name}\"): {error}"
+    )]
+    InvalidFilter {
+        /// The position in `spec.resources`.
+        index: usize,
+        /// The kind as written.
+        kind: String,
+        /// The name as written.
+        name: String,
+        /// What is wrong with it.
+        error: Uncompilable,
     },
     /// `generic-oidc` without a provider.
     #[error("generic-oidc receiver requires at least one oidcProvider")]

@@ -71,6 +71,15 @@ impl fmt::Display for Selector {
     }
 }
 
+/// How much of the objects of a kind must be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Where they are, and their labels.
+    Labels,
+    /// All of their metadata, for filters.
+    Metadata,
+}
+
 /// A reference that can never be triggered, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

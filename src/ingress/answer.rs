@@ -38,12 +38,14 @@ pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
     };
     let mut retry_after = None;
     match outcome {
-        Outcome::Triggered | Outcome::NotWanted => {}
+        Outcome::Triggered | Outcome::NotWanted | Outcome::FilteredOut => {}
         Outcome::NotUnderstood(problem) => told.problem = Some(problem.to_string()),
         Outcome::PartlyTriggered { refused }
         | Outcome::Pending { refused }
         | Outcome::NothingAccepted { refused } => told.refused = refused,
-        Outcome::Unfinished { retry_after: after } => retry_after = Some(*after),
+        Outcome::Busy { retry_after: after } | Outcome::Unfinished { retry_after: after } => {
+            retry_after = Some(*after);
+        }
     }
     with_retry_after((status(outcome), Json(told)).into_response(), retry_after)
 }
@@ -51,12 +53,15 @@ pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
 /// The status of an outcome.
 pub(super) fn status(outcome: &Outcome) -> StatusCode {
     match outcome {
-        Outcome::Triggered | Outcome::NotWanted | Outcome::PartlyTriggered { .. } => StatusCode::OK,
+        Outcome::Triggered
+        | Outcome::NotWanted
+        | Outcome::FilteredOut
+        | Outcome::PartlyTriggered { .. } => StatusCode::OK,
         Outcome::Pending { .. } => StatusCode::ACCEPTED,
         Outcome::NotUnderstood(Uninterpretable::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
         Outcome::NotUnderstood(Uninterpretable::Malformed(_)) => StatusCode::BAD_REQUEST,
         Outcome::NothingAccepted { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        Outcome::Unfinished { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Outcome::Busy { .. } | Outcome::Unfinished { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

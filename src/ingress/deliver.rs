@@ -16,15 +16,16 @@ use super::{
     body::{Arrival, MAX_KEPT_BYTES, Received},
     headers,
     outcome::{Outcome, Phase, Rejection},
+    select,
 };
 use crate::{
-    hook::{Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef},
+    hook::{Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef, Uninterpretable},
     trigger::{Order, Report, history::Delivery},
 };
 
 /// How long a delivery may wait for its triggers, from the end of its headers: Harbor gives up after 3 s.
 const TRIGGER_CEILING: Duration = Duration::from_millis(2500);
-/// How long it may wait at least, from the end of its body.
+/// How long it may wait at least, from the end of its body, and again from when its filters are evaluated.
 const TRIGGER_MINIMUM: Duration = Duration::from_millis(250);
 
 /// What is known of a delivery, for the log and the metrics; grows from phase to phase.
@@ -84,7 +85,12 @@ pub(super) async fn phases(
     record.enter(Phase::Interpret);
     let event = match hook.interpret(&authentic, &received.headers, received.kept()) {
         Ok(event) => event,
-        Err(problem) => return Ok(Outcome::NotUnderstood(problem)),
+        Err(problem) => {
+            if problem == Uninterpretable::TooLarge {
+                gateway.complaints.too_large(hook.receiver());
+            }
+            return Ok(Outcome::NotUnderstood(problem));
+        }
     };
     record.event.clone_from(&event.name);
 
@@ -94,19 +100,25 @@ pub(super) async fn phases(
     }
 
     record.enter(Phase::Select);
-    let selection = hook.select(&event);
+    let choice = match select::choose(gateway, &hook, authentic, received, deadline).await {
+        Ok(choice) => choice,
+        Err(outcome) => return Ok(outcome),
+    };
 
     record.enter(Phase::Trigger);
+    let deadline = deadline.max(Instant::now() + TRIGGER_MINIMUM);
     let order = Order {
         receiver: hook.receiver(),
         delivery: &record.delivery,
-        selectors: &selection.selectors,
+        selectors: &choice.selectors,
     };
-    let report = gateway.trigger.accept(order, deadline).await;
-    for refusal in &selection.refusals {
+    let mut report = gateway.trigger.accept(order, deadline).await;
+    report.entries.extend(choice.entries);
+    let refusals = &hook.selection().refusals;
+    for refusal in refusals {
         warn!(target = %refusal.target, reason = %refusal.reason, "target refused");
     }
-    let outcome = Outcome::of(&report, &selection.refusals);
+    let outcome = Outcome::of(&report, refusals);
     record.report = report;
     Ok(outcome)
 }

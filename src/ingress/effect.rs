@@ -2,11 +2,14 @@
 //!
 //! The phases do not know which it is.
 
+use std::sync::Arc;
+
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    hook::ReceiverRef,
-    trigger::{Order, Report, Trigger, history::Delivery},
+    hook::{ReceiverRef, Selector, Target},
+    trigger::{Entry, Order, Report, Trigger, history::Delivery},
 };
 
 /// What a delivery sets off.
@@ -18,6 +21,20 @@ pub(super) enum Effect {
 }
 
 impl Effect {
+    /// The objects that filters have to judge; see [`Trigger::candidates`].
+    ///
+    /// Where there is no cluster, there is one that carries what the selector says and nothing else.
+    pub(super) async fn candidates(
+        &self,
+        selector: &Selector,
+        deadline: Instant,
+    ) -> Result<Vec<(Target, Arc<str>)>, Entry> {
+        match self {
+            Self::Trigger(trigger) => trigger.candidates(selector, deadline).await,
+            Self::Nothing => Ok(vec![stand_in(selector)]),
+        }
+    }
+
     /// Marks everything selected; see [`Trigger::accept`].
     pub(super) async fn accept(&self, order: Order<'_>, deadline: Instant) -> Report {
         match self {
@@ -41,4 +58,28 @@ impl Effect {
             Self::Nothing => {}
         }
     }
+}
+
+/// An object as a selector describes it.
+fn stand_in(selector: &Selector) -> (Target, Arc<str>) {
+    let (target, labels) = match selector {
+        Selector::Named(target) => (target.clone(), None),
+        Selector::Labelled {
+            kind,
+            namespace,
+            labels,
+        } => {
+            let target = Target {
+                kind: kind.clone(),
+                namespace: namespace.clone(),
+                name: "*".to_owned(),
+            };
+            (target, Some(labels))
+        }
+    };
+    let mut metadata = json!({ "name": target.name, "namespace": target.namespace });
+    if let (Some(labels), Some(metadata)) = (labels, metadata.as_object_mut()) {
+        metadata.insert("labels".to_owned(), json!(labels));
+    }
+    (target, metadata.to_string().into())
 }

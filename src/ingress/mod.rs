@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod body;
+mod complaint;
 mod connections;
 mod deliver;
 mod effect;
@@ -18,6 +19,7 @@ mod reads;
 mod rehearsal;
 mod reread;
 mod search;
+mod select;
 mod uses;
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
@@ -41,7 +43,10 @@ pub use self::{
     rehearsal::Rehearsal,
     uses::{LiveSecretUses, SecretUse, SecretUses},
 };
-use self::{effect::Effect, limit::FailureLimit, reread::SecretReader, search::Search};
+use self::{
+    complaint::Complaints, effect::Effect, limit::FailureLimit, reread::SecretReader,
+    search::Search, select::Filtering,
+};
 use crate::{hook::HookTable, telemetry::Metrics, trigger::Trigger};
 
 /// Everything a delivery needs on its way; one per process.
@@ -53,6 +58,8 @@ pub struct Gateway {
     secrets: SecretReader,
     search: Search,
     uses: SecretUses,
+    filtering: Filtering,
+    complaints: Complaints,
 }
 
 impl Gateway {
@@ -66,6 +73,7 @@ impl Gateway {
         uses: SecretUses,
     ) -> Self {
         Self {
+            complaints: Complaints::new(client.clone()),
             secrets: SecretReader::new(client, table.clone()),
             search: Search::new(table.clone()),
             table,
@@ -73,6 +81,7 @@ impl Gateway {
             metrics,
             failures: FailureLimit::default(),
             uses,
+            filtering: Filtering::default(),
         }
     }
 

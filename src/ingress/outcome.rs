@@ -81,6 +81,13 @@ pub enum Outcome {
     NotUnderstood(Uninterpretable),
     /// The Receiver does not list the event.
     NotWanted,
+    /// Filters left out every target.
+    FilteredOut,
+    /// There was too much to be filtered at once, or it took too long; nothing is triggered, and sending again may help.
+    Busy {
+        /// When to send again.
+        retry_after: Duration,
+    },
     /// No target could be annotated, and none will be until somebody changes something.
     NothingAccepted {
         /// The targets that were refused, as `Kind/namespace/name`.
@@ -106,6 +113,7 @@ impl Outcome {
             },
             (Verdict::Pending, _) => Self::Pending { refused: refused() },
             (Verdict::NoneAccepted, _) => Self::NothingAccepted { refused: refused() },
+            (Verdict::AllDone, true) if report.is_left_out() => Self::FilteredOut,
             (Verdict::AllDone, true) => Self::Triggered,
             (Verdict::AllDone, false) if report.entries.is_empty() => {
                 Self::NothingAccepted { refused: refused() }
@@ -125,6 +133,8 @@ impl Outcome {
             Self::Pending { .. } => "pending",
             Self::NotUnderstood(_) => "not-understood",
             Self::NotWanted => "not-wanted",
+            Self::FilteredOut => "filtered-out",
+            Self::Busy { .. } => "busy",
             Self::NothingAccepted { .. } => "nothing-accepted",
             Self::Unfinished { .. } => "unfinished",
         }

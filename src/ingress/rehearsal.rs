@@ -10,12 +10,14 @@ use jiff::Timestamp;
 
 use super::{
     Gateway, answer,
+    complaint::Complaints,
     deliver::{Record, phases},
     effect::Effect,
     limit::FailureLimit,
     outcome::{Outcome, Phase},
     reread::SecretReader,
     search::Search,
+    select::Filtering,
     uses::SecretUses,
 };
 use crate::{hook::HookTable, telemetry::Metrics};
@@ -45,6 +47,8 @@ impl Gateway {
             trigger: Effect::Nothing,
             metrics: Metrics::new(),
             failures: FailureLimit::default(),
+            filtering: Filtering::default(),
+            complaints: Complaints::to_nobody(),
         }
     }
 
@@ -82,6 +86,8 @@ fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::NotUnderstood(problem) => Some(problem.to_string()),
         Outcome::NotWanted => Some("the Receiver does not list the event".to_owned()),
+        Outcome::FilteredOut => Some("the filters leave out every target".to_owned()),
+        Outcome::Busy { .. } => Some("the filters take too long".to_owned()),
         Outcome::NothingAccepted { refused } => {
             Some(format!("nothing can be triggered: {}", refused.join(", ")))
         }

@@ -1,44 +1,13 @@
-//! Events: what `kubectl describe` shows to have happened to an object.
+//! Writes events about Receivers.
 //!
 //! They are for people; nothing is retried, and nothing depends on them.
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::{Event, EventSource, ObjectReference},
-    apimachinery::pkg::apis::meta::v1::Time,
-};
-use kube::{
-    Api, Client,
-    api::{ObjectMeta, PostParams},
-};
+use k8s_openapi::api::core::v1::{Event, ObjectReference};
+use kube::{Api, Client, api::PostParams};
 
 use super::cause::cause;
-
-/// The component that Flux users filter events of Receivers by.
-const SOURCE: &str = "notification-controller";
-const REPORTER: &str = "hookgate";
-/// The API server refuses longer messages.
-const MAX_MESSAGE_BYTES: usize = 1024;
-
-/// One thing that happened to an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Happening {
-    /// Whether somebody should look at it.
-    pub(super) severity: Severity,
-    /// A word in `CamelCase` for programs.
-    pub(super) reason: &'static str,
-    /// A sentence for people.
-    pub(super) message: String,
-}
-
-/// How much an event matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Severity {
-    /// All is well.
-    Normal,
-    /// Somebody should look.
-    Warning,
-}
+use crate::api::event::{Happening, event};
 
 /// Writes one event; a failure is logged and forgotten.
 pub(super) async fn publish(client: &Client, regarding: ObjectReference, happening: &Happening) {
@@ -51,76 +20,5 @@ pub(super) async fn publish(client: &Client, regarding: ObjectReference, happeni
             reason = happening.reason,
             "the event could not be written"
         );
-    }
-}
-
-fn event(regarding: ObjectReference, happening: &Happening, now: Timestamp) -> Event {
-    let name = regarding.name.as_deref().unwrap_or_default();
-    Event {
-        metadata: ObjectMeta {
-            name: Some(format!("{name}.{:x}", now.as_nanosecond())),
-            namespace: regarding.namespace.clone(),
-            ..ObjectMeta::default()
-        },
-        type_: Some(
-            match happening.severity {
-                Severity::Normal => "Normal",
-                Severity::Warning => "Warning",
-            }
-            .to_owned(),
-        ),
-        reason: Some(happening.reason.to_owned()),
-        message: Some(shortened(&happening.message)),
-        involved_object: regarding,
-        source: Some(EventSource {
-            component: Some(SOURCE.to_owned()),
-            host: None,
-        }),
-        reporting_component: Some(REPORTER.to_owned()),
-        reporting_instance: Some(REPORTER.to_owned()),
-        first_timestamp: Some(Time(now)),
-        last_timestamp: Some(Time(now)),
-        count: Some(1),
-        ..Event::default()
-    }
-}
-
-fn shortened(message: &str) -> String {
-    if message.len() <= MAX_MESSAGE_BYTES {
-        return message.to_owned();
-    }
-    let end = message.floor_char_boundary(MAX_MESSAGE_BYTES - "...".len());
-    format!("{}...", message.get(..end).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_messages_are_cut_to_what_the_api_server_accepts() {
-        assert_eq!(shortened("short"), "short");
-        let long = shortened(&"ä".repeat(1000));
-        assert!(long.len() <= MAX_MESSAGE_BYTES && long.ends_with("ä..."));
-    }
-
-    #[test]
-    fn two_events_of_one_object_have_two_names() {
-        let regarding = ObjectReference {
-            name: Some("web".to_owned()),
-            namespace: Some("apps".to_owned()),
-            ..ObjectReference::default()
-        };
-        let happening = Happening {
-            severity: Severity::Warning,
-            reason: "Failed",
-            message: "no".to_owned(),
-        };
-        let name = |nanosecond| {
-            let now = Timestamp::from_nanosecond(nanosecond).unwrap();
-            event(regarding.clone(), &happening, now).metadata.name
-        };
-        assert_eq!(name(255).unwrap(), "web.ff");
-        assert_ne!(name(255), name(256));
     }
 }

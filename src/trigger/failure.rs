@@ -56,6 +56,15 @@ pub(super) enum Verb {
 }
 
 impl Failure {
+    /// The object is not there, as far as the watches show.
+    pub(super) fn missing(selector: &Selector) -> Self {
+        Self::Refused {
+            reason: format!(
+                "`{selector}` does not exist: create it, or correct it in `spec.resources`"
+            ),
+        }
+    }
+
     /// Judges an answer that is not a success.
     pub(super) fn from_status(
         verb: Verb,
@@ -73,9 +82,7 @@ impl Failure {
                     ),
                 };
             }
-            404 if names_an_object(status) => {
-                format!("`{subject}` does not exist: create it, or correct it in `spec.resources`")
-            }
+            404 if names_an_object(status) => return Self::missing(selector),
             404 => format!(
                 "the cluster does not serve `{resource}` in version `{}`: install its CustomResourceDefinition, or set `apiVersion` in `spec.resources`",
                 kind.version

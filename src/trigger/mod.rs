@@ -145,6 +145,19 @@ impl Trigger {
         self.accept_many(&order, deadline).await
     }
 
+    /// The objects that a selector selects, each with its metadata in JSON; an entry that says why when there are none.
+    pub async fn candidates(
+        &self,
+        selector: &Selector,
+        deadline: Instant,
+    ) -> Result<Vec<(Target, Arc<str>)>, Entry> {
+        let found = self.0.targets.candidates(selector, deadline).await;
+        match nothing_selected(selector, &found) {
+            Some(entry) => Err(entry),
+            None => Ok(found.unwrap_or_default()),
+        }
+    }
+
     /// Marks targets that may have missed a delivery; they are annotated when no delivery waits. Returns when all are on disk.
     pub async fn sweep(
         &self,
@@ -324,7 +337,7 @@ fn now() -> Now {
 }
 
 /// The entry of a selection that gives no target, and why.
-fn nothing_selected(selector: &Selector, targets: &Result<Vec<Target>, Failure>) -> Option<Entry> {
+fn nothing_selected<T>(selector: &Selector, targets: &Result<Vec<T>, Failure>) -> Option<Entry> {
     let outcome = match targets {
         Ok(targets) if !targets.is_empty() => return None,
         Ok(_) => Outcome::NothingSelected,

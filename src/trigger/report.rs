@@ -43,6 +43,8 @@ pub enum Outcome {
     Pending,
     /// The labels matched no object, which is not a failure.
     NothingSelected,
+    /// A filter left the object out, which is none either.
+    LeftOut,
     /// It will not work until somebody changes something.
     Refused {
         /// A sentence that names the target and what to do.
@@ -95,7 +97,7 @@ impl Report {
             match entry.outcome {
                 Outcome::Done { .. } => done += 1,
                 Outcome::Pending => pending += 1,
-                Outcome::NothingSelected => {}
+                Outcome::NothingSelected | Outcome::LeftOut => {}
                 Outcome::Refused { .. } => refused += 1,
                 Outcome::Unfinished { .. } => return Verdict::Unfinished,
             }
@@ -115,6 +117,15 @@ impl Report {
             .iter()
             .filter(refused)
             .map(|entry| entry.subject.to_string())
+    }
+
+    /// Whether filters left out all that there was.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        let is_nothing =
+            |entry: &Entry| matches!(entry.outcome, Outcome::NothingSelected | Outcome::LeftOut);
+        let mut outcomes = self.entries.iter().map(|entry| &entry.outcome);
+        self.entries.iter().all(is_nothing) && outcomes.any(|it| *it == Outcome::LeftOut)
     }
 
     /// The longest time that the API server asked to wait before trying again.
@@ -138,6 +149,7 @@ impl fmt::Display for Entry {
             Outcome::Done { .. } => f.write_str("done"),
             Outcome::Pending => f.write_str("pending"),
             Outcome::NothingSelected => f.write_str("no object has the labels"),
+            Outcome::LeftOut => f.write_str("left out by a filter"),
             Outcome::Refused { reason } | Outcome::Unfinished { reason, .. } => f.write_str(reason),
         }
     }

@@ -7,6 +7,7 @@ mod cli;
 mod cluster;
 mod deliver;
 mod dev;
+mod filter;
 mod full_disk;
 mod history;
 mod lossless;

@@ -96,15 +96,15 @@ on_every_back_end! {
         gw.apply(&receiver(
             "test",
             "gcr",
-            "resourceFilter: 'true'\nresources: [{kind: GitRepository, name: podinfo, filter: 'true'}]",
+            "resourceFilter: request.ref == 'a'\nresources: [{kind: GitRepository, name: podinfo, filter: req.ok}]",
         ))
         .await;
         gw.settled().await;
 
-        assert_eq!(gw.condition("test", "Stalled").await, "True ValidationFailed");
-        assert_eq!(gw.condition("test", "Ready").await, "False ValidationFailed");
+        assert_eq!(gw.condition("test", "Stalled").await, "True InvalidCELExpression");
+        assert_eq!(gw.condition("test", "Ready").await, "False InvalidCELExpression");
         let message = gw.message("test").await;
-        for mistake in ["`gcr` is not supported", "resourceFilter", "resources[0].filter"] {
+        for mistake in ["`gcr` is not supported", "resourceFilter", "filter expression for resources[0]"] {
             assert!(message.contains(mistake), "{message}");
         }
     }

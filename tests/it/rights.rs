@@ -8,6 +8,7 @@ use futures::{StreamExt, stream};
 use hookgate::{
     api::{condition::TARGETS_ACCESSIBLE, receiver::Receiver},
     config::Role,
+    hook::MAX_INTERPRETED_BYTES,
 };
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Event};
 use kube::{
@@ -95,6 +96,7 @@ impl Life {
         self.a_new_token_counts().await?;
         self.what_is_denied_is_told().await?;
         self.what_is_malformed_is_told().await?;
+        self.what_is_too_large_is_told().await?;
         self.ends_in_order().await
     }
 
@@ -162,6 +164,23 @@ impl Life {
         let told = Box::pin(await_condition(api, "malformed", is_told));
         let told = self.in_time("what is malformed is not told", told).await?;
         told.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What filters cannot look at is an event of the gateway's.
+    async fn what_is_too_large_is_told(&self) -> Result<(), String> {
+        let resources = "resources: [{kind: GitRepository, name: podinfo, filter: 'true'}]";
+        self.apply(&receiver("filtered", "generic", resources))
+            .await;
+        let path = self.path("filtered").await?;
+        let body = " ".repeat(MAX_INTERPRETED_BYTES + 1);
+        let told = async {
+            while objects::events(&self.admin, &self.namespace, "filtered", "BodyTooLarge").await
+                == 0
+            {
+                self.processes[0].send(Delivery::post(&path, &body)).await;
+            }
+        };
+        self.in_time("what is too large is not told", told).await
     }
 
     /// Finalizers are taken away, events were told, Leases were held.

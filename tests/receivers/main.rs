@@ -16,8 +16,8 @@ use hookgate::{
     api::{crds, git_repository::GitRepository, receiver::Receiver},
     cli::recording::Recording,
     hook::{
-        Authentic, CrossNamespaceRefs, Draft, Hook, HookPath, Policy, Secrets, Selector, Sender,
-        Unauthentic, Uninterpretable, Unsignable,
+        Authentic, Candidate, CrossNamespaceRefs, Draft, Hook, HookPath, Judgement, Policy,
+        Secrets, Selector, Sender, Unauthentic, Uninterpretable, Unsignable,
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
@@ -282,7 +282,7 @@ fn recorded_requests_are_wanted_and_trigger_the_source_of_the_catalogue() {
                 "{name}"
             );
             assert!(folder.hook.admits(&event), "{name}");
-            let selection = folder.hook.select(&event);
+            let selection = folder.hook.selection();
             assert!(selection.refusals.is_empty(), "{name}");
             let [Selector::Named(target)] = selection.selectors.as_slice() else {
                 panic!("{name}: one source by its name");
@@ -364,6 +364,49 @@ fn a_body_that_is_read_is_refused_when_it_is_cut_off_or_too_large() {
         }
     }
     assert!(reading > 0);
+}
+
+/// The YAML that the README shows for filters, on a Receiver of `github`.
+fn filtered() -> Hook {
+    let readme = fs::read_to_string(catalogue().join("README.md")).unwrap();
+    let (_, example) = readme.split_once("```yaml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let mut receiver = documents(&catalogue().join("github/receiver.yaml")).remove(1);
+    let example: Value = serde_saphyr::from_str(example).unwrap();
+    let spec = receiver["spec"].as_object_mut().unwrap();
+    spec.extend(example.as_object().unwrap().clone());
+    Hook::compile(&known(&receiver), POLICY).unwrap()
+}
+
+#[test]
+fn the_filters_of_the_readme_judge_the_recorded_push() {
+    let hook = filtered();
+    let [Selector::Named(target)] = hook.selection().selectors.as_slice() else {
+        panic!("one source by its name");
+    };
+    let folder = Folder::open("github".to_owned());
+    let recordings = folder.recordings();
+    let judge = |name: &str, labels: &str| {
+        let (_, recording) = recordings.iter().find(|(it, _)| it == name).unwrap();
+        let authentic = folder.authenticate(&recording.headers, &recording.body);
+        let candidates = [Candidate {
+            selector: 0,
+            target: target.clone(),
+            metadata: format!(r#"{{"name":"podinfo"{labels}}}"#).into(),
+        }];
+        let (headers, body) = (&recording.headers, &recording.body);
+        let judged = hook.judge(&authentic.unwrap(), headers, body, &candidates, &|| false);
+        judged.unwrap().remove(0)
+    };
+    let master = r#","labels":{"branch":"master"}"#;
+    assert_eq!(judge("github/push.http", master), Judgement::Wanted);
+    let main = r#","labels":{"app":"web"}"#;
+    assert_eq!(judge("github/push.http", main), Judgement::LeftOut);
+    assert_eq!(judge("github/push.http", ""), Judgement::LeftOut);
+    let Judgement::Failed { reason } = judge("github/ping.http", master) else {
+        panic!("a ping has no ref");
+    };
+    assert!(reason.ends_with("no such key: ref"), "{reason}");
 }
 
 /// What the README of a folder says after `- **<fact>:**`.

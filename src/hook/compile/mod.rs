@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 
 use super::{
     Hook, Sender,
+    filter::Filters,
     problem::{InvalidReceiver, Problem},
     receiver_ref::ReceiverRef,
     selection::{Refusal, Selection, Selector, Target, TargetKind},
@@ -44,8 +45,10 @@ impl Hook {
         let sender = sender.map_err(|problem| problems.push(problem)).ok();
         let window = window(receiver, sender, &mut problems);
         check_fields(spec, &mut problems);
-        check_filters(spec, &mut problems);
-        let selection = select(&identity.namespace, &spec.resources, policy, &mut problems);
+        let mut filters = Filters::compile(spec, &mut problems);
+        let (selection, resources) =
+            select(&identity.namespace, &spec.resources, policy, &mut problems);
+        filters.resources = resources;
         match sender {
             Some(sender) if problems.is_empty() => Ok(Self {
                 receiver: identity,
@@ -57,6 +60,7 @@ impl Hook {
                 window,
                 events: spec.events.clone(),
                 selection,
+                filters: filters.into(),
             }),
             _ => Err(InvalidReceiver::new(problems)),
         }
@@ -105,33 +109,14 @@ fn check_fields(spec: &ReceiverSpec, problems: &mut Vec<Problem>) {
     );
 }
 
-fn check_filters(spec: &ReceiverSpec, problems: &mut Vec<Problem>) {
-    let is_set =
-        |filter: &Option<String>| filter.as_deref().is_some_and(|filter| !filter.is_empty());
-    if is_set(&spec.resource_filter) {
-        problems.push(Problem::UnsupportedFilter {
-            field: "resourceFilter".to_owned(),
-        });
-    }
-    for (index, _) in spec
-        .resources
-        .iter()
-        .enumerate()
-        .filter(|(_, resource)| is_set(&resource.filter))
-    {
-        problems.push(Problem::UnsupportedFilter {
-            field: format!("resources[{index}].filter"),
-        });
-    }
-}
-
+/// What the references select, and the position in `spec.resources` of each selector.
 fn select(
     namespace: &str,
     resources: &[ResourceReference],
     policy: Policy,
     problems: &mut Vec<Problem>,
-) -> Selection {
-    let mut selection = Selection::default();
+) -> (Selection, Vec<usize>) {
+    let (mut selection, mut positions) = (Selection::default(), Vec::new());
     for (index, resource) in resources.iter().enumerate() {
         let Some(kind) = TargetKind::of(resource) else {
             problems.push(Problem::UnknownKind {
@@ -141,11 +126,14 @@ fn select(
             continue;
         };
         match resolve(namespace, resource, kind, policy) {
-            Ok(selector) => selection.selectors.push(selector),
+            Ok(selector) => {
+                selection.selectors.push(selector);
+                positions.push(index);
+            }
             Err(refusal) => selection.refusals.push(refusal),
         }
     }
-    selection
+    (selection, positions)
 }
 
 /// Resolves one reference; what Flux finds out at request time only is a refusal, not a problem of the Receiver.

@@ -99,7 +99,7 @@ fn all_mistakes_are_reported_at_once() {
             "oidcProviders": [{ "issuerURL": "https://i", "validations": [] }],
             "resources": [
                 { "kind": "Deployment", "name": "a" },
-                { "kind": "Bucket", "name": "b", "filter": "true" },
+                { "kind": "Bucket", "name": "b", "filter": "1" },
             ],
         }),
         ALLOWED,
@@ -112,8 +112,8 @@ fn all_mistakes_are_reported_at_once() {
              quay, nexus, acr, cdevents",
             "oidcProviders can only be set when type is generic-oidc",
             "secretRef is required when type is not generic-oidc",
-            "resourceFilter is not supported by this version of hookgate; remove the expression",
-            "resources[1].filter is not supported by this version of hookgate; remove the expression",
+            "invalid resourceFilter expression: CEL expression output type mismatch: expected bool, got dyn",
+            "invalid filter expression for resources[1] (kind=\"Bucket\", name=\"b\"): CEL expression output type mismatch: expected bool, got int",
             "resources[0]: unknown kind `Deployment`",
         ]
     );

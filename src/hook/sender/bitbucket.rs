@@ -11,6 +11,7 @@ use super::{
     super::mac::{self, Algorithm},
     Asked, Credential, EventName, FormValue, Profile, ReceiverType, Setup,
     github::{LEGACY_SIGNATURE, MEDIA_TYPES, SIGNATURE, verifier},
+    payload_or_form,
 };
 
 const EVENT: &str = "x-event-key";
@@ -42,6 +43,7 @@ pub(super) const PROFILE: Profile = Profile {
         Credential::made(LEGACY_SIGNATURE, keys.tokens.first().map(sign))
     },
     setup: SETUP,
+    payload: payload_or_form,
     ..Profile::of(Asked::Type(ReceiverType::Bitbucket))
 };
 

@@ -5,6 +5,7 @@
 use super::{
     EventName, FORM, JSON, Profile, Setup,
     gitea::{self, asked_by, sign, verifier},
+    payload_or_form,
 };
 
 const SIGNATURE: &str = "x-forgejo-signature";
@@ -21,5 +22,6 @@ pub(super) const PROFILE: Profile = Profile {
     verifier: |claim| verifier(claim, SIGNATURE),
     sign: |keys, draft| sign(keys, draft, SIGNATURE),
     setup: SETUP,
+    payload: payload_or_form,
     ..Profile::of(asked_by("forgejo"))
 };

@@ -9,7 +9,7 @@ use super::{
         mac::{self, Algorithm},
     },
     Asked, Claim, Credential, Draft, EventName, FORM, FormValue, JSON, Keys, Profile, ReceiverType,
-    Setup, Unauthentic, Verifier, is_media_type,
+    Setup, Unauthentic, Verifier, is_media_type, payload_or_form,
 };
 
 const SIGNATURE: &str = "x-gitea-signature";
@@ -34,6 +34,7 @@ pub(super) const PROFILE: Profile = Profile {
     verifier: |claim| verifier(claim, SIGNATURE),
     sign: |keys, draft| sign(keys, draft, SIGNATURE),
     setup: SETUP,
+    payload: payload_or_form,
     ..Profile::of(asked_by("gitea"))
 };
 

@@ -6,7 +6,7 @@
 use super::{
     super::mac::{self, Algorithm},
     Asked, Claim, Credential, EventName, FORM, FormValue, JSON, Profile, ReceiverType, Setup,
-    Unauthentic, Verifier,
+    Unauthentic, Verifier, payload_or_form,
 };
 
 pub(super) const SIGNATURE: &str = "x-hub-signature-256";
@@ -38,6 +38,7 @@ pub(super) const PROFILE: Profile = Profile {
         Credential::made(SIGNATURE, keys.tokens.first().map(sign))
     },
     setup: SETUP,
+    payload: payload_or_form,
     ..Profile::of(Asked::Type(ReceiverType::Github))
 };
 

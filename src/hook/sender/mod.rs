@@ -21,6 +21,8 @@ mod quay;
 mod setup;
 mod standard_webhooks;
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, header::CONTENT_TYPE};
 use kube::ResourceExt as _;
 
@@ -32,7 +34,7 @@ use super::{
     unauthentic::Unauthentic,
     verify::{Claim, Verifier},
 };
-use profile::{Asked, EventName, FORM, JSON, Profile};
+use profile::{Asked, EventName, FORM, JSON, Profile, payload_or_form};
 pub use profile::{Credential, Draft, Unsignable};
 pub use setup::{FormValue, Setup, TokenShape};
 
@@ -182,6 +184,15 @@ impl Sender {
     /// Reads a body as far as Flux does.
     pub(super) fn decode(self, body: &[u8]) -> Result<(), Malformed> {
         self.profile().decode.map_or(Ok(()), |decode| decode(body))
+    }
+
+    /// What filters see of a body: JSON, or nothing.
+    pub(super) fn payload<'b>(
+        self,
+        headers: &HeaderMap,
+        body: &'b [u8],
+    ) -> Result<Option<Cow<'b, [u8]>>, Malformed> {
+        (self.profile().payload)(headers, body)
     }
 
     /// Whether the name of an event is in the body.

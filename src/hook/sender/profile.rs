@@ -2,11 +2,14 @@
 //!
 //! Each sender's own is in the file named like it; what is done with them is in `mod.rs`.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{
-    Claim, InvalidSecret, Keys, Malformed, ReceiverType, Secrets, Setup, Unauthentic, Verifier,
+    super::filter::declares_json, Claim, InvalidSecret, Keys, Malformed, ReceiverType, Secrets,
+    Setup, Unauthentic, Verifier, is_media_type,
 };
 
 /// The media type of JSON.
@@ -36,6 +39,8 @@ pub(super) struct Profile {
     pub(super) sign: fn(&Keys, &Draft<'_>) -> Option<Vec<Credential>>,
     /// Reads the body, for senders whose bodies Flux reads.
     pub(super) decode: Option<Decode>,
+    /// What filters see of a body: JSON, or nothing.
+    pub(super) payload: Payload,
     /// What a person sets up at the host.
     pub(super) setup: Setup,
 }
@@ -57,6 +62,24 @@ pub(super) enum EventName {
     Body(fn(&[u8]) -> Result<String, Malformed>),
 }
 
+/// Takes out of a body what filters see of it; nothing when it is not JSON.
+pub(super) type Payload =
+    for<'b> fn(&HeaderMap, body: &'b [u8]) -> Result<Option<Cow<'b, [u8]>>, Malformed>;
+
+/// The same for senders that can put their JSON into the field `payload` of a form.
+pub(super) fn payload_or_form<'b>(
+    headers: &HeaderMap,
+    body: &'b [u8],
+) -> Result<Option<Cow<'b, [u8]>>, Malformed> {
+    if !is_media_type(headers, FORM) {
+        return Ok(declares_json(headers).then_some(Cow::Borrowed(body)));
+    }
+    let mut fields = form_urlencoded::parse(body);
+    let payload = fields.find(|(name, _)| name == "payload");
+    let (_, payload) = payload.ok_or_else(|| Malformed::new("the form has no field `payload`"))?;
+    Ok(Some(Cow::Owned(payload.into_owned().into_bytes())))
+}
+
 /// Checks that a body is one of the sender's.
 pub(super) type Decode = fn(&[u8]) -> Result<(), Malformed>;
 
@@ -74,6 +97,7 @@ impl Profile {
             verifier: |_| Ok(Verifier::path()),
             sign: |_, _| Some(Vec::new()),
             decode: None,
+            payload: |headers, body| Ok(declares_json(headers).then_some(Cow::Borrowed(body))),
             setup: Setup::of_url(),
         }
     }

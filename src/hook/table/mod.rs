@@ -3,7 +3,7 @@
 //! It holds what it is given; compiling Receivers and reading Secrets happens elsewhere.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -15,7 +15,7 @@ use super::{
     lookup::Lookup,
     path::{HookPath, LivePath},
     receiver_ref::ReceiverRef,
-    selection::{Selector, TargetKind},
+    selection::{Detail, TargetKind},
 };
 use crate::api::{denied::DeniedTargets, last_trigger::LastTrigger};
 
@@ -263,22 +263,20 @@ impl HookTable {
         hooks
     }
 
-    /// The kinds, each with a namespace, of which hooks select objects by labels.
+    /// The kinds, each with a namespace, of which hooks must know objects, and how much of them.
     #[must_use]
-    pub fn labelled(&self) -> BTreeSet<(TargetKind, String)> {
+    pub fn details(&self) -> BTreeMap<(TargetKind, String), Detail> {
         let books = self.books();
         let hooks = books
             .listings
             .values()
             .filter_map(|listing| listing.entry.hook());
-        let selectors = hooks.flat_map(|hook| &hook.selection.selectors);
-        let labelled = selectors.filter_map(|selector| match selector {
-            Selector::Labelled {
-                kind, namespace, ..
-            } => Some((kind.clone(), namespace.clone())),
-            Selector::Named(_) => None,
-        });
-        labelled.collect()
+        let mut details = BTreeMap::new();
+        for (kind, namespace, detail) in hooks.flat_map(|hook| hook.details()) {
+            let known = details.entry((kind, namespace)).or_insert(detail);
+            *known = detail.max(*known);
+        }
+        details
     }
 
     /// Calls `observer` after each change, on the thread that made it; it must not block.

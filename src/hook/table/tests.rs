@@ -74,15 +74,17 @@ fn of_two_receivers_with_one_path_the_older_wins_and_both_know() {
 }
 
 #[test]
-fn labelled_kinds_are_in_use_as_long_as_a_hook_selects_them() {
+fn kinds_are_in_use_as_long_as_a_hook_must_know_of_them() {
     let table = HookTable::default();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (observed, sizes) = (table.clone(), Arc::clone(&seen));
-    table.on_change(move || sizes.lock().unwrap().push(observed.labelled().len()));
+    table.on_change(move || sizes.lock().unwrap().push(observed.details().len()));
     let resources = serde_json::json!([
         {"kind": "Bucket", "name": "*", "matchLabels": {"a": "b"}},
         {"kind": "Bucket", "name": "*", "matchLabels": {}, "namespace": "apps"},
-        {"kind": "GitRepository", "name": "web"},
+        {"kind": "Bucket", "name": "a", "namespace": "apps", "filter": "true"},
+        {"kind": "Bucket", "name": "b"},
+        {"kind": "GitRepository", "name": "web", "filter": "true"},
     ]);
     let object = serde_json::from_value(serde_json::json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1", "kind": "Receiver",
@@ -117,14 +119,19 @@ fn labelled_kinds_are_in_use_as_long_as_a_hook_selects_them() {
             .is_some()
     );
     assert_eq!(table.hooks().len(), 1);
-    let labelled = table.labelled();
-    let labelled: Vec<_> = labelled
+    let details = table.details();
+    let details: Vec<_> = details
         .iter()
-        .map(|(kind, namespace)| (kind.plural.as_str(), namespace.as_str()))
+        .map(|((kind, namespace), detail)| (kind.plural.as_str(), namespace.as_str(), *detail))
         .collect();
-    assert_eq!(labelled, [("buckets", "apps"), ("buckets", "default")]);
+    let wanted = [
+        ("buckets", "apps", Detail::Metadata),
+        ("buckets", "default", Detail::Labels),
+        ("gitrepositories", "default", Detail::Metadata),
+    ];
+    assert_eq!(details, wanted);
     table.publish(&receiver("ci"), &closed(path, 1, Closed::Suspended));
-    assert_eq!(*seen.lock().unwrap(), [2, 2, 0]);
+    assert_eq!(*seen.lock().unwrap(), [3, 3, 0]);
     assert!(table.hooks().is_empty());
 }
 

@@ -264,7 +264,7 @@ fn tell(receiver: &ReceiverRef, outcome: &Outcome) {
                 tracing::warn!(%receiver, %problem, "some live secrets cannot be used");
             }
         }
-        Outcome::Stalled { problems } => {
+        Outcome::Stalled { problems, .. } => {
             tracing::warn!(%receiver, problems, "the Receiver is invalid");
         }
         Outcome::TokenNotFound { message, .. } => {

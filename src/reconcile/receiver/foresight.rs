@@ -47,7 +47,7 @@ pub fn foresee(
         Outcome::Ready { .. } => None,
         Outcome::Deleting => Some("it is being deleted".to_owned()),
         Outcome::Suspended => Some("its user suspended it, with `spec.suspend`".to_owned()),
-        Outcome::Stalled { problems } => Some(problems),
+        Outcome::Stalled { problems, .. } => Some(problems),
         Outcome::TokenNotFound { message, .. } => Some(message),
     };
     Foresight {

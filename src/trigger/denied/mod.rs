@@ -174,8 +174,14 @@ fn access(
     told: Option<&DeniedTargets>,
 ) -> BTreeMap<String, Access> {
     let mut access = BTreeMap::new();
-    for selector in &hook.selection().selectors {
+    for (position, selector) in hook.selection().selectors.iter().enumerate() {
+        let watching = shared.targets.access(selector);
         match selector {
+            Selector::Named(target)
+                if hook.filters(position) && matches!(watching, Access::Denied { .. }) =>
+            {
+                access.insert(target.to_string(), watching);
+            }
             Selector::Named(target) if forbidden.contains(target) => {
                 access.insert(
                     target.to_string(),

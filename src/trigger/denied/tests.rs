@@ -209,3 +209,14 @@ async fn what_a_push_shows_counts_more_than_what_was_said_before() {
     let (_, annotation) = bench.server.written(0).await;
     assert!(annotation.is_some(), "it is forbidden all the same");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_a_filter_looks_at_and_may_not_be_watched_is_told_with_the_target() {
+    let filtered = json!([{"kind": "GitRepository", "name": "web", "filter": "true"}]);
+    let bench = Bench::with(&filtered);
+    let (_, annotation) = bench.server.written(0).await;
+    let expected = json!({
+        "GitRepository/default/web": "list and watch on gitrepositories.source.toolkit.fluxcd.io"
+    });
+    assert_eq!(annotation.unwrap(), expected.to_string());
+}

@@ -233,7 +233,7 @@ fn triggered(entry: &Entry) -> Option<Triggered> {
             revision: None,
         },
         Outcome::Pending => State::Pending { reason: None },
-        Outcome::NothingSelected => return None,
+        Outcome::NothingSelected | Outcome::LeftOut => return None,
         Outcome::Refused { reason } => State::Ended {
             reason: reason.clone(),
         },

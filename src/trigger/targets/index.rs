@@ -1,6 +1,6 @@
 //! The objects of one kind as far as a selection needs them: where they are, and which labels they carry.
 //!
-//! Pure; annotations, managed fields and everything else of an object are not kept.
+//! Pure; where filters look at a kind, all metadata is kept but the managed fields, and only then.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,19 +13,32 @@ const FEW_WORDS: usize = 1024;
 /// Objects by namespace and name, with their labels.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    namespaces: HashMap<Box<str>, HashMap<Box<str>, Labels>>,
+    namespaces: HashMap<Box<str>, HashMap<Box<str>, Object>>,
     /// Each key and value of a label once, for most objects share them.
     words: HashSet<Arc<str>>,
     /// How many words there may be before the unused ones are dropped.
     words_limit: usize,
 }
 
+#[derive(Debug)]
+struct Object {
+    labels: Labels,
+    /// In JSON.
+    metadata: Option<Arc<str>>,
+}
+
 /// Sorted by key, as they come.
 type Labels = Box<[(Arc<str>, Arc<str>)]>;
 
 impl Index {
-    /// Adds an object, or takes over the labels it has now.
-    pub(super) fn put(&mut self, namespace: &str, name: &str, labels: &BTreeMap<String, String>) {
+    /// Adds an object, or takes over what it is now; its metadata is in JSON.
+    pub(super) fn put(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        metadata: Option<Arc<str>>,
+    ) {
         let labels: Labels = labels
             .iter()
             .map(|(key, value)| (self.word(key), self.word(value)))
@@ -34,7 +47,7 @@ impl Index {
             Some(objects) => objects,
             None => self.namespaces.entry(namespace.into()).or_default(),
         };
-        objects.insert(name.into(), labels);
+        objects.insert(name.into(), Object { labels, metadata });
     }
 
     /// Forgets an object.
@@ -54,7 +67,7 @@ impl Index {
         wanted: &BTreeMap<String, String>,
     ) -> Vec<Box<str>> {
         let objects = self.namespaces.get(namespace).into_iter().flatten();
-        let carrying = objects.filter(|(_, labels)| carries(labels, wanted));
+        let carrying = objects.filter(|(_, object)| carries(&object.labels, wanted));
         let mut names: Vec<_> = carrying.map(|(name, _)| name.clone()).collect();
         names.sort_unstable();
         names
@@ -67,11 +80,17 @@ impl Index {
         name: &str,
         wanted: &BTreeMap<String, String>,
     ) -> bool {
-        let labels = self
-            .namespaces
-            .get(namespace)
-            .and_then(|objects| objects.get(name));
-        labels.is_some_and(|labels| carries(labels, wanted))
+        let object = self.object(namespace, name);
+        object.is_some_and(|object| carries(&object.labels, wanted))
+    }
+
+    /// The metadata of an object, in JSON, if it is there and kept.
+    pub(super) fn metadata(&self, namespace: &str, name: &str) -> Option<Arc<str>> {
+        self.object(namespace, name)?.metadata.clone()
+    }
+
+    fn object(&self, namespace: &str, name: &str) -> Option<&Object> {
+        self.namespaces.get(namespace)?.get(name)
     }
 
     /// The number of objects.
@@ -131,10 +150,10 @@ mod tests {
     #[test]
     fn every_label_must_be_there_with_its_value() {
         let mut index = Index::default();
-        index.put("apps", "web", &labels("app=web,env=prod,tier=front"));
-        index.put("apps", "old", &labels("app=web"));
-        index.put("apps", "bare", &labels(""));
-        index.put("other", "web", &labels("app=web,env=prod"));
+        index.put("apps", "web", &labels("app=web,env=prod,tier=front"), None);
+        index.put("apps", "old", &labels("app=web"), None);
+        index.put("apps", "bare", &labels(""), None);
+        index.put("other", "web", &labels("app=web,env=prod"), None);
         check(&index, "apps", "app=web", &["old", "web"]);
         check(&index, "apps", "app=web,env=prod", &["web"]);
         check(&index, "apps", "env=web", &[]);
@@ -146,8 +165,8 @@ mod tests {
     #[test]
     fn the_labels_of_an_object_are_those_it_has_now() {
         let mut index = Index::default();
-        index.put("apps", "web", &labels("app=web"));
-        index.put("apps", "web", &labels("app=api"));
+        index.put("apps", "web", &labels("app=web"), None);
+        index.put("apps", "web", &labels("app=api"), None);
         check(&index, "apps", "app=web", &[]);
         check(&index, "apps", "app=api", &["web"]);
         index.remove("apps", "web");
@@ -161,7 +180,7 @@ mod tests {
         let mut index = Index::default();
         for version in 0..100_000 {
             let text = format!("app=web,version=v{version}");
-            index.put("apps", "web", &labels(&text));
+            index.put("apps", "web", &labels(&text), None);
         }
         assert!(index.words.len() <= FEW_WORDS, "{}", index.words.len());
         check(&index, "apps", "app=web,version=v99999", &["web"]);

@@ -1,13 +1,14 @@
 //! Which objects carry the labels that a Receiver asks for: answered from watched metadata, without a request.
 //!
-//! There is one watch for each kind in use, and none for the others; named targets need none. Nothing is patched here.
+//! There is one watch for each kind in use, and none for the others; named targets need none unless they have a filter.
+//! Nothing is patched here.
 
 mod index;
 mod view;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    collections::{BTreeMap, btree_map::Entry},
     fmt,
     sync::Arc,
 };
@@ -29,7 +30,7 @@ use super::{
     failure::{Failure, Verb},
     request::check_names,
 };
-use crate::hook::{HookTable, Selector, Target, TargetKind};
+use crate::hook::{Detail, HookTable, Selector, Target, TargetKind};
 
 /// How many watches there may be at once; Receivers can name any API version.
 const MAX_WATCHES: usize = 256;
@@ -57,13 +58,25 @@ struct Shared {
 }
 
 /// What is known of each kind in use.
-type Views = BTreeMap<Watched, Receiver<View>>;
+type Views = BTreeMap<Watched, Shown>;
 
 /// The watches that run.
 #[derive(Default)]
 struct Watches {
     tasks: JoinSet<()>,
-    running: BTreeMap<Watched, (AbortHandle, Receiver<View>)>,
+    running: BTreeMap<Watched, Running>,
+}
+
+struct Running {
+    task: AbortHandle,
+    shown: Shown,
+}
+
+/// What a watch knows, and how much of each object.
+#[derive(Clone)]
+struct Shown {
+    view: Receiver<View>,
+    detail: Detail,
 }
 
 /// What one watch shows.
@@ -75,7 +88,7 @@ struct Watched {
 }
 
 impl Targets {
-    /// Makes targets of the kinds that open hooks in `table` select by labels; they are watched by [`Targets::run`].
+    /// Makes targets of the kinds that open hooks in `table` select by labels or filter; they are watched by [`Targets::run`].
     #[must_use]
     pub fn new(client: Client, table: HookTable, scope: WatchScope) -> Self {
         Self(Arc::new(Shared {
@@ -103,7 +116,7 @@ impl Targets {
             } => (kind, namespace, labels),
         };
         let watched = self.0.scope.watched(kind, namespace);
-        let known = timeout_at(deadline, self.0.known(&watched)).await;
+        let known = timeout_at(deadline, self.0.known(&watched, Detail::Labels)).await;
         let Some(view) = known.unwrap_or_else(|_| self.0.view(&watched)) else {
             return Err(Failure::timed_out(Verb::Watch, selector));
         };
@@ -116,14 +129,36 @@ impl Targets {
         Ok(names.into_iter().map(target).collect())
     }
 
-    /// What is known of the permission to watch what a selector selects by labels.
-    pub(super) fn access(&self, selector: &Selector) -> Access {
-        let Selector::Labelled {
-            kind, namespace, ..
-        } = selector
-        else {
-            return Access::Unknown;
+    /// The same objects, each with its metadata in JSON; a name that no object has is a failure.
+    pub(super) async fn candidates(
+        &self,
+        selector: &Selector,
+        deadline: Instant,
+    ) -> Result<Vec<(Target, Arc<str>)>, Failure> {
+        check_names(selector)?;
+        let (kind, namespace) = place(selector);
+        let watched = self.0.scope.watched(kind, namespace);
+        let known = timeout_at(deadline, self.0.known(&watched, Detail::Metadata)).await;
+        let Ok(Some(view)) = known else {
+            return Err(Failure::timed_out(Verb::Watch, selector));
         };
+        let targets = self.select(selector, deadline).await?;
+        let view = view.borrow();
+        let index = view.index(selector)?;
+        let with_metadata = |target: Target| {
+            let metadata = index.metadata(namespace, &target.name);
+            metadata.map(|metadata| (target, metadata))
+        };
+        let candidates: Vec<_> = targets.into_iter().filter_map(with_metadata).collect();
+        match selector {
+            Selector::Named(_) if candidates.is_empty() => Err(Failure::missing(selector)),
+            _ => Ok(candidates),
+        }
+    }
+
+    /// What is known of the permission to watch what a selector selects by labels or with filters.
+    pub(super) fn access(&self, selector: &Selector) -> Access {
+        let (kind, namespace) = place(selector);
         let view = self.0.view(&self.0.scope.watched(kind, namespace));
         view.map_or(Access::Unknown, |view| view.borrow().access(selector))
     }
@@ -164,10 +199,11 @@ impl Targets {
 
     /// Waits until every kind in use is known, or known to be a problem.
     pub async fn settled(&self) {
-        for watched in self.0.in_use() {
+        for watched in self.0.in_use().into_keys() {
             let mut views = self.0.views.subscribe();
-            let is_done =
-                |views: &Views| views.contains_key(&watched) || !self.0.in_use().contains(&watched);
+            let is_done = |views: &Views| {
+                views.contains_key(&watched) || !self.0.in_use().contains_key(&watched)
+            };
             // The sender lives as long as `self`, so waiting cannot fail.
             let _ = views.wait_for(is_done).await;
             if let Some(mut view) = self.0.view(&watched) {
@@ -197,22 +233,30 @@ impl Targets {
 }
 
 impl Shared {
-    fn in_use(&self) -> BTreeSet<Watched> {
-        let labelled = self.table.labelled().into_iter();
-        labelled
-            .map(|(kind, namespace)| self.scope.watched(&kind, &namespace))
-            .collect()
+    fn in_use(&self) -> BTreeMap<Watched, Detail> {
+        let mut in_use = BTreeMap::new();
+        for ((kind, namespace), detail) in self.table.details() {
+            let watched = self.scope.watched(&kind, &namespace);
+            let known = in_use.entry(watched).or_insert(detail);
+            *known = detail.max(*known);
+        }
+        in_use
     }
 
     fn view(&self, watched: &Watched) -> Option<Receiver<View>> {
-        self.views.borrow().get(watched).cloned()
+        let views = self.views.borrow();
+        views.get(watched).map(|shown| shown.view.clone())
     }
 
-    /// Waits until the kind is watched and a selection of it can be answered.
-    async fn known(&self, watched: &Watched) -> Option<Receiver<View>> {
+    /// Waits until so much of the kind is watched and a selection of it can be answered.
+    async fn known(&self, watched: &Watched, detail: Detail) -> Option<Receiver<View>> {
         let mut views = self.views.subscribe();
-        let is_watched = |views: &Views| views.contains_key(watched);
-        let mut view = views.wait_for(is_watched).await.ok()?.get(watched)?.clone();
+        let is_watched = |views: &Views| {
+            let shown = views.get(watched);
+            shown.is_some_and(|shown| shown.detail >= detail)
+        };
+        let shown = views.wait_for(is_watched).await.ok()?.get(watched)?.clone();
+        let mut view = shown.view;
         // A watch that is stopped meanwhile leaves what it knew.
         let _ = view.wait_for(View::is_known).await;
         Some(view)
@@ -222,51 +266,61 @@ impl Shared {
     fn adjust(&self, watches: &mut Watches) {
         let mut wanted: Vec<_> = self.in_use().into_iter().collect();
         // Nobody can keep others from what they use by naming many kinds that do not exist.
-        wanted.sort_by_cached_key(|watched| {
+        wanted.sort_by_cached_key(|(watched, _)| {
             let is_running = watches.running.contains_key(watched);
             (!watched.kind.is_default(), !is_running)
         });
         let surplus = wanted.split_off(MAX_WATCHES.min(wanted.len()));
         watches.keep(&wanted);
-        for watched in wanted {
-            watches.start(self, watched);
+        for (watched, detail) in wanted {
+            watches.start(self, watched, detail);
         }
-        let too_many = Sender::new(View::TooMany).subscribe();
+        let too_many = Shown {
+            view: Sender::new(View::TooMany).subscribe(),
+            detail: Detail::Metadata,
+        };
         let surplus = surplus
             .into_iter()
-            .map(|watched| (watched, too_many.clone()));
+            .map(|(watched, _)| (watched, too_many.clone()));
         let views = watches.views().chain(surplus).collect();
         self.views.send_replace(views);
     }
 }
 
 impl Watches {
-    fn keep(&mut self, wanted: &[Watched]) {
-        let wanted: BTreeSet<_> = wanted.iter().collect();
-        self.running.retain(|watched, (task, _)| {
-            let is_wanted = wanted.contains(watched);
-            if !is_wanted {
-                tracing::debug!(kind = %watched, "no longer watched");
-                task.abort();
+    /// Ends the watches that nobody needs, and those that show less than somebody needs.
+    fn keep(&mut self, wanted: &[(Watched, Detail)]) {
+        let wanted: BTreeMap<_, _> = wanted
+            .iter()
+            .map(|(watched, detail)| (watched, *detail))
+            .collect();
+        self.running.retain(|watched, running| {
+            let wanted = wanted.get(watched);
+            let is_enough = wanted.is_some_and(|detail| running.shown.detail >= *detail);
+            if !is_enough {
+                tracing::debug!(kind = %watched, "no longer watched in this way");
+                running.task.abort();
             }
-            is_wanted
+            is_enough
         });
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn start(&mut self, shared: &Shared, watched: Watched) {
+    fn start(&mut self, shared: &Shared, watched: Watched, detail: Detail) {
         let Entry::Vacant(entry) = self.running.entry(watched) else {
             return;
         };
         let (sender, view) = tokio::sync::watch::channel(View::Unsynced(Doubt::Waiting));
         let (client, news) = (shared.client.clone(), shared.news.clone());
-        let watch = watch::watch(client, entry.key().clone(), sender, news);
-        entry.insert((self.tasks.spawn(watch), view));
+        let watch = watch::watch(client, entry.key().clone(), detail, sender, news);
+        let task = self.tasks.spawn(watch);
+        let shown = Shown { view, detail };
+        entry.insert(Running { task, shown });
     }
 
-    fn views(&self) -> impl Iterator<Item = (Watched, Receiver<View>)> {
+    fn views(&self) -> impl Iterator<Item = (Watched, Shown)> {
         let running = self.running.iter();
-        running.map(|(watched, (_, view))| (watched.clone(), view.clone()))
+        running.map(|(watched, running)| (watched.clone(), running.shown.clone()))
     }
 }
 
@@ -279,6 +333,16 @@ impl WatchScope {
                 Self::Namespace => Some(namespace.to_owned()),
             },
         }
+    }
+}
+
+/// Where a selector selects.
+fn place(selector: &Selector) -> (&TargetKind, &str) {
+    match selector {
+        Selector::Named(target) => (&target.kind, &target.namespace),
+        Selector::Labelled {
+            kind, namespace, ..
+        } => (kind, namespace),
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::{BoxError, service_fn};
 
 use super::{
-    view::{Lists, Next},
+    view::{Follower, Lists, Next},
     *,
 };
 use crate::trigger::tests::embedded::{cluster, publish, refusing, repositories};
@@ -81,7 +81,12 @@ impl Bench {
     async fn until(&self, kind: &TargetKind, is_wanted: impl Fn(&View) -> bool) {
         let watched = WatchScope::Cluster.watched(kind, "");
         let reached = async {
-            let mut view = self.targets.0.known(&watched).await.unwrap();
+            let mut view = self
+                .targets
+                .0
+                .known(&watched, Detail::Labels)
+                .await
+                .unwrap();
             view.wait_for(is_wanted).await.unwrap();
         };
         timeout(DEADLINE, reached).await.expect("it is so in time");
@@ -211,6 +216,7 @@ async fn a_server_that_never_ends_such_a_list_is_asked_for_pages() {
     let news = Sender::default();
     let next = watch::follow(
         &watched,
+        Follower::new(Detail::Labels),
         events,
         Lists::AsEvents,
         &view,
@@ -352,4 +358,42 @@ async fn kinds_that_nobody_serves_cannot_keep_others_from_being_watched() {
         panic!("it is refused: {selected:?}");
     };
     assert!(reason.contains("too many kinds"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_filters_look_at_is_known_once_there_is_a_filter() {
+    let bench = Bench::new().await;
+    bench.use_kind("GitRepository");
+    let everything = labelled(&git_repository(), &[]);
+    assert!(!bench.select(&everything).await.unwrap().is_empty());
+    let hasty = bench.targets.candidates(&everything, Instant::now());
+    let Err(Failure::Transient { reason, .. }) = hasty.await else {
+        panic!("only labels are known")
+    };
+    assert!(reason.contains("took too long"), "{reason}");
+    let filtered =
+        json!([{"kind": "GitRepository", "name": "*", "matchLabels": {}, "filter": "true"}]);
+    publish(&bench.table, "filtered", &filtered);
+    let candidates = async |selector: &Selector| {
+        let found = bench
+            .targets
+            .candidates(selector, Instant::now() + DEADLINE);
+        found.await
+    };
+    let found = candidates(&everything).await.unwrap();
+    let (target, metadata) = found.iter().find(|(it, _)| it.name == "api").unwrap();
+    let metadata: Value = serde_json::from_str(metadata).unwrap();
+    assert_eq!(metadata["name"], "api");
+    assert_eq!(metadata["labels"]["app"], "shop");
+    assert!(metadata["uid"].is_string() && metadata["managedFields"].is_null());
+    let named = candidates(&Selector::Named(target.clone())).await.unwrap();
+    assert_eq!(named.len(), 1);
+    let missing = Target {
+        name: "missing".to_owned(),
+        ..target.clone()
+    };
+    let Err(Failure::Refused { reason }) = candidates(&Selector::Named(missing)).await else {
+        panic!("it is not there")
+    };
+    assert!(reason.contains("does not exist"), "{reason}");
 }

@@ -2,6 +2,8 @@
 //!
 //! Pure: how the events come, and when to try again after an error, is the business of `watch`.
 
+use std::sync::Arc;
+
 use kube::{
     api::{DynamicObject, ObjectMeta},
     core::{PartialObjectMeta, Status},
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 
 use super::index::Index;
 use crate::{
-    hook::Selector,
+    hook::{Detail, Selector},
     trigger::{
         denied::Access,
         failure::{Failure, Verb, grant},
@@ -67,13 +69,22 @@ pub(super) enum Lists {
 }
 
 /// Follows the events of one watch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Follower {
+    detail: Detail,
     /// The list that is being received.
     listing: Option<Index>,
 }
 
 impl Follower {
+    /// Keeps so much of each object.
+    pub(super) fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            listing: None,
+        }
+    }
+
     /// Whether a list is being received as events.
     pub(super) fn is_listing(&self) -> bool {
         self.listing.is_some()
@@ -84,10 +95,8 @@ impl Follower {
         match event {
             Event::Init => self.listing = Some(Index::default()),
             Event::InitApply(object) => {
-                put(
-                    self.listing.get_or_insert_with(Index::default),
-                    &object.metadata,
-                );
+                let index = self.listing.get_or_insert_with(Index::default);
+                put(index, object.metadata, self.detail);
             }
             Event::InitDone => {
                 *view = View::Synced(self.listing.take().unwrap_or_default(), now);
@@ -95,7 +104,7 @@ impl Follower {
             }
             Event::Apply(object) => {
                 if let View::Synced(index, _) = view {
-                    put(index, &object.metadata);
+                    put(index, object.metadata, self.detail);
                 }
             }
             Event::Delete(object) => {
@@ -165,12 +174,15 @@ impl View {
     }
 }
 
-fn put(index: &mut Index, metadata: &ObjectMeta) {
-    let (namespace, name) = place(metadata);
-    match &metadata.labels {
-        Some(labels) => index.put(namespace, name, labels),
-        None => index.put(namespace, name, &std::collections::BTreeMap::new()),
-    }
+fn put(index: &mut Index, mut metadata: ObjectMeta, detail: Detail) {
+    metadata.managed_fields = None;
+    let whole = match detail {
+        Detail::Labels => None,
+        Detail::Metadata => serde_json::to_string(&metadata).ok(),
+    };
+    let labels = metadata.labels.take().unwrap_or_default();
+    let (namespace, name) = place(&metadata);
+    index.put(namespace, name, &labels, whole.map(Arc::from));
 }
 
 fn place(metadata: &ObjectMeta) -> (&str, &str) {

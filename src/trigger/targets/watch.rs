@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Watched,
+    Detail, Watched,
     view::{Follower, Lists, Metadata, Next, View},
 };
 
@@ -31,6 +31,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub(super) async fn watch(
     client: Client,
     watched: Watched,
+    detail: Detail,
     view: watch::Sender<View>,
     news: watch::Sender<()>,
 ) {
@@ -38,7 +39,17 @@ pub(super) async fn watch(
     let mut backoff = DefaultBackoff::default();
     loop {
         let events = watcher(api(&client, &watched), config(lists));
-        let next = follow(&watched, events, lists, &view, &news, &mut backoff).await;
+        let follower = Follower::new(detail);
+        let next = follow(
+            &watched,
+            follower,
+            events,
+            lists,
+            &view,
+            &news,
+            &mut backoff,
+        )
+        .await;
         match next {
             Next::ListInstead => lists = Lists::InPages,
             Next::GoOn | Next::BeginAnew => pause(&mut backoff).await,
@@ -49,6 +60,7 @@ pub(super) async fn watch(
 /// Follows one stream of events until another one is needed.
 pub(super) async fn follow(
     watched: &Watched,
+    mut follower: Follower,
     events: impl Stream<Item = Result<Event<Metadata>>>,
     lists: Lists,
     view: &watch::Sender<View>,
@@ -56,7 +68,6 @@ pub(super) async fn follow(
     backoff: &mut DefaultBackoff,
 ) -> Next {
     let mut events = std::pin::pin!(events);
-    let mut follower = Follower::default();
     loop {
         let event = if lists == Lists::AsEvents && follower.is_listing() {
             match timeout(SILENCE, events.next()).await {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use hookgate::api::annotations::TOKEN_KEY;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Event, Namespace};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, ListParams, Patch, PatchParams, PostParams},
     core::{DynamicObject, GroupVersionKind},
     discovery::oneshot,
     runtime::wait::await_condition,
@@ -174,4 +174,17 @@ pub(crate) async fn create_namespace(client: &Client, name: &str) {
         .create(&PostParams::default(), &namespace)
         .await
         .expect("the namespace can be created");
+}
+
+/// How many events there are about an object for a reason.
+pub(crate) async fn events(client: &Client, namespace: &str, name: &str, reason: &str) -> usize {
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let events = events.list(&ListParams::default()).await.expect("Events");
+    let is_wanted = |event: &&Event| {
+        let about = &event.involved_object;
+        about.name.as_deref() == Some(name)
+            && about.uid.is_some()
+            && event.reason.as_deref() == Some(reason)
+    };
+    events.iter().filter(is_wanted).count()
 }

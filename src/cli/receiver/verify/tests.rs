@@ -337,3 +337,16 @@ async fn what_is_proven_and_not_wanted_stops_later() {
     let words = ["500", "cross-namespace references are not allowed"];
     check(&subject(&elsewhere), github(), "trigger", &words).await;
 }
+
+#[tokio::test]
+async fn filters_judge_an_object_that_has_what_the_reference_says() {
+    let filtered = |filter: &str| json!({"spec": {"resourceFilter": filter}});
+    let wanted = subject(&filtered(
+        "req.ref.endsWith('/' + 'main') && res.metadata.name == 'web'",
+    ));
+    let verdict = verdict(&wanted, github()).await;
+    assert_eq!(verdict.stop, None, "{}", verdict.text);
+    let left_out = subject(&filtered("req.ref == 'main'"));
+    let words = ["the filters leave out every target"];
+    check(&left_out, github(), "trigger", &words).await;
+}

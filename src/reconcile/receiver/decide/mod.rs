@@ -56,6 +56,15 @@ impl Decision {
     }
 }
 
+/// What kind of mistake keeps a Receiver from working.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A field.
+    Field,
+    /// An expression.
+    Expression,
+}
+
 /// What became of a Receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -74,6 +83,8 @@ pub(super) enum Outcome {
     },
     /// Only a change of the Receiver can help.
     Stalled {
+        /// What kind of mistake it is.
+        fault: Fault,
         /// Everything that is wrong with it.
         problems: String,
     },
@@ -101,6 +112,7 @@ pub(super) fn decide(
         }
         Err(invalid) => {
             return nothing(Outcome::Stalled {
+                fault: Fault::Field,
                 problems: format!("the Receiver is malformed: {}", invalid.error),
             });
         }
@@ -123,10 +135,15 @@ pub(super) fn decide(
         match Hook::compile(receiver, policy) {
             Ok(hook) => open(hook.with_named(named), &paths, live.as_ref(), absence),
             Err(invalid) => {
+                let fault = if invalid.begins_with_expression() {
+                    Fault::Expression
+                } else {
+                    Fault::Field
+                };
                 let problems = invalid.to_string();
                 (
                     Some(Entry::Closed(Closed::NotReady)),
-                    Outcome::Stalled { problems },
+                    Outcome::Stalled { fault, problems },
                 )
             }
         }

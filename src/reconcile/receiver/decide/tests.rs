@@ -170,14 +170,15 @@ fn a_suspended_receiver_is_closed_but_known() {
 #[test]
 fn every_mistake_of_an_invalid_receiver_is_told_and_its_path_closed() {
     let more = json!({"spec": {
-        "resourceFilter": "true",
+        "resourceFilter": "request.ref",
         "resources": [{"kind": "Deployment", "name": "web"}],
     }});
     let decision = decided(&more, found(), None);
     assert_eq!(closed(&decision), Some(Closed::NotReady));
-    let Outcome::Stalled { problems } = decision.outcome else {
+    let Outcome::Stalled { problems, fault } = decision.outcome else {
         panic!("{:?}", decision.outcome);
     };
+    assert_eq!(fault, Fault::Expression);
     assert!(problems.contains("resourceFilter"), "{problems}");
     assert!(problems.contains("`Deployment`"), "{problems}");
 }
@@ -190,7 +191,7 @@ fn a_malformed_receiver_is_told_so() {
         None,
     );
     assert!(decision.listing.is_none());
-    let Outcome::Stalled { problems } = decision.outcome else {
+    let Outcome::Stalled { problems, .. } = decision.outcome else {
         panic!("{:?}", decision.outcome);
     };
     assert!(problems.contains("pigeon"), "{problems}");

@@ -10,18 +10,22 @@ use crate::{
         },
         denied::DeniedTargets,
         duration::Duration,
+        event::{Happening, Severity},
         receiver::ReceiverStatus,
     },
     hook::{ReceiverRef, Refusal, SetProblem},
-    reconcile::event::{Happening, Severity},
 };
 
-use super::{act::Standing, decide::Outcome};
+use super::{
+    act::Standing,
+    decide::{Fault, Outcome},
+};
 
 const SUCCEEDED: &str = "Succeeded";
 const FAILED: &str = "Failed";
 const TOKEN_NOT_FOUND: &str = "TokenNotFound";
 const VALIDATION_FAILED: &str = "ValidationFailed";
+const INVALID_CEL_EXPRESSION: &str = "InvalidCELExpression";
 const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
 /// Not in Flux, where such a target is an error in the log.
 const FORBIDDEN: &str = "Forbidden";
@@ -65,9 +69,13 @@ pub(super) fn status(
             }
             status.webhook_path = Some(path);
         }
-        Outcome::Stalled { problems } => {
+        Outcome::Stalled { fault, problems } => {
+            let reason = match fault {
+                Fault::Field => VALIDATION_FAILED,
+                Fault::Expression => INVALID_CEL_EXPRESSION,
+            };
             let message = terminal(problems);
-            stall(&mut status.conditions, VALIDATION_FAILED, &message, stamp);
+            stall(&mut status.conditions, reason, &message, stamp);
             status.observed_generation = Some(stamp.generation);
         }
         Outcome::TokenNotFound {
@@ -155,6 +163,7 @@ fn readiness(
     let mut happenings = vec![match reason.as_str() {
         _ if status == ConditionStatus::True => normal(finished(interval)),
         VALIDATION_FAILED => warning(VALIDATION_FAILED, message),
+        INVALID_CEL_EXPRESSION => warning(INVALID_CEL_EXPRESSION, message),
         PATH_COLLISION => warning(PATH_COLLISION, message),
         _ => warning(FAILED, message),
     }];

@@ -30,6 +30,7 @@ fn ready() -> Outcome {
 
 fn stalled() -> Outcome {
     Outcome::Stalled {
+        fault: Fault::Field,
         problems: "a; b".to_owned(),
     }
 }
@@ -127,6 +128,26 @@ fn a_mistake_stalls_and_keeps_the_path() {
     });
     let old = after(&never_reconciled(), &ready());
     assert_eq!(as_json(&after(&old, &stalled())), expected);
+}
+
+#[test]
+fn a_mistake_in_an_expression_has_a_reason_of_its_own() {
+    let outcome = Outcome::Stalled {
+        fault: Fault::Expression,
+        problems: "a".to_owned(),
+    };
+    let old = after(&never_reconciled(), &ready());
+    let stalled = after(&old, &outcome);
+    for type_ in ["Stalled", "Ready"] {
+        let condition = stalled.conditions.find(type_).unwrap();
+        assert_eq!(condition.reason, "InvalidCELExpression");
+    }
+    let message = "Reconciliation failed terminally due to configuration error: a";
+    let events = happenings(&old, &stalled, &Standing::Alone, minutes(10));
+    assert_eq!(
+        events,
+        [warning(INVALID_CEL_EXPRESSION, message.to_owned())]
+    );
 }
 
 #[test]

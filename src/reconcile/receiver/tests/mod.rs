@@ -217,7 +217,7 @@ async fn mistakes_stall_one_receiver_and_harm_no_other() {
     cluster
         .receiver(APPS, "malformed", &json!({"spec": null}))
         .await;
-    let mistakes = json!({"spec": {"type": "gcr", "resourceFilter": "true"}});
+    let mistakes = json!({"spec": {"type": "gcr", "resourceFilter": "req"}});
     cluster.receiver(APPS, "mistaken", &mistakes).await;
     cluster.receiver(APPS, "web", &json!({})).await;
     let mut replica = Replica::leader(&cluster);
