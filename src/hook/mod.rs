@@ -8,6 +8,7 @@ mod filter;
 mod fold;
 mod form;
 mod json;
+mod jwt;
 mod keys;
 mod live;
 mod lookup;
@@ -29,6 +30,9 @@ mod webhook;
 pub use compile::{CrossNamespaceRefs, Policy};
 pub use delivery::{Event, MAX_INTERPRETED_BYTES, Uninterpretable};
 pub use filter::{Candidate, Judgement, Unjudged};
+pub use jwt::{
+    Discovery, InvalidDocument, IssuerKeys, KeyRequest, KeySet, KeySource, RefusedToken,
+};
 pub use live::{LiveSecrets, SecretDigest, SetIdentity, SetProblem};
 pub use malformed::Malformed;
 pub use path::{HookPath, LivePath};
@@ -157,3 +161,6 @@ impl Hook {
         HookPath::derive(token, &self.receiver.name, &self.receiver.namespace)
     }
 }
+
+#[cfg(test)]
+mod tests;
