@@ -60,6 +60,50 @@ fn nobody_is_authentic_without_the_credential() {
 }
 
 #[test]
+fn nobody_is_authentic_with_another_token_than_the_issuers() {
+    let mut seeds = texts(&[
+        "",
+        "Bearer ",
+        "a.b.c",
+        "e30.e30.",
+        "eyJhbGciOiJub25lIn0.e30.",
+    ]);
+    for sender in ["gcr", "generic-oidc"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("receivers");
+        let text = fs::read_to_string(root.join(sender).join("push.http")).unwrap();
+        let header = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Authorization: "));
+        seeds.extend(header.map(|value| value.as_bytes().to_vec()));
+    }
+    replay(properties::id_token, &seeds);
+}
+
+#[test]
+fn a_document_of_an_issuer_is_understood_or_refused() {
+    replay(properties::issuer_document, &catalogue("json"));
+    let discovery = r#"{"issuer":"https://issuer.example.com","jwks_uri":"https://issuer.example.com/keys","id_token_signing_alg_values_supported":["ES256"]}"#;
+    let keys = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"},{"kty":"OKP","crv":"Ed25519","x":""},{}]}"#;
+    replay(
+        properties::issuer_document,
+        &texts(&[discovery, keys, "", "[]"]),
+    );
+}
+
+#[test]
+fn a_message_of_pub_sub_holds_an_event() {
+    replay(
+        properties::pub_sub,
+        &texts(&[
+            r#"{"message":{"data":"eyJhY3Rpb24iOiJJTlNFUlQiLCJ0YWciOiJhOjEifQ==","messageId":"1","publishTime":"2026-01-05T09:32:31.204Z"}}"#,
+            r#"{"MESSAGE":{"data":null,"data":"e30="}} {"#,
+            "null",
+            "",
+        ]),
+    );
+}
+
+#[test]
 fn a_body_that_is_understood_is_json() {
     let mut recordings = catalogue("http");
     recordings.retain(|recording| recording.len() < 1000);

@@ -2,6 +2,8 @@
 //!
 //! A property panics when it does not hold; it says nothing of how inputs are found.
 
+mod issuers;
+
 use std::{
     path::Path,
     sync::LazyLock,
@@ -18,8 +20,8 @@ use hookgate::{
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{
-        Authentic, Candidate, Credential, CrossNamespaceRefs, Draft, Hook, HookPath, Policy,
-        Secrets, Selector, Sender, Token, Unauthentic, Unsignable,
+        Authentic, Candidate, Credential, CrossNamespaceRefs, Draft, Hook, HookPath, PlainIssuers,
+        Policy, Secrets, Selector, Sender, Token, Unauthentic, Unsignable,
     },
     ingress::Query,
     trigger::{history::Delivery, journal::Entry},
@@ -32,8 +34,11 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
+pub use issuers::{id_token, issuer_document, pub_sub};
+
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
+    plain_issuers: PlainIssuers::Denied,
 };
 const YAML: &str = "application/yaml";
 /// A token that no input contains by chance; it is base64, as some senders ask.
@@ -162,6 +167,10 @@ pub fn receiver(input: &[u8]) {
         return;
     };
     match Hook::compile(&receiver, POLICY) {
+        Ok(hook) if hook.sender().is_vouched_for() => {
+            let anybody = authenticate(&hook, &HeaderMap::new(), b"");
+            assert!(anybody.is_err());
+        }
         Ok(hook) => {
             let headers = signed(hook.sender(), b"");
             assert!(headers.is_empty() || authenticate(&hook, &headers, b"").is_err());
@@ -389,9 +398,13 @@ fn secrets() -> Secrets {
     Secrets::from(token)
 }
 
-/// A hook for each sender.
+/// A hook for each sender that can be signed for.
 fn hooks() -> &'static [Hook] {
-    static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(|| Sender::ALL.map(hook).into());
+    static HOOKS: LazyLock<Vec<Hook>> = LazyLock::new(|| {
+        let senders = Sender::ALL.into_iter();
+        let senders = senders.filter(|sender| !sender.is_vouched_for());
+        senders.map(hook).collect()
+    });
     &HOOKS
 }
 
@@ -444,7 +457,7 @@ fn sign(sender: Sender, headers: &HeaderMap, body: &[u8]) -> Result<HeaderMap, U
 }
 
 fn authenticate(hook: &Hook, headers: &HeaderMap, body: &[u8]) -> Result<Authentic, Unauthentic> {
-    let mut verifier = hook.verifier(headers, NOW)?;
+    let mut verifier = hook.verifier(headers, None, NOW)?;
     verifier.update(body);
     verifier.finish()
 }

@@ -42,5 +42,11 @@ pub const SIGNING_TOKEN_KEY: &str = "signing-token";
 /// The key of a receiver Secret that holds the key to check ed25519 signatures with (`whpk_…`).
 pub const PUBLIC_KEY_KEY: &str = "public-key";
 
+/// The key of a receiver Secret that holds the address of the service account that Google must vouch for.
+pub const EMAIL_KEY: &str = "email";
+
+/// The key of a receiver Secret that holds the audience that Google's tokens must be for.
+pub const AUDIENCE_KEY: &str = "audience";
+
 /// The key of a receiver Secret that holds the user name for basic authentication.
 pub const USERNAME_KEY: &str = "username";

@@ -26,7 +26,7 @@ macro_rules! file {
 }
 
 /// The manifests by their path in the source tree.
-const MANIFESTS: [(&str, &[u8]); 18] = [
+const MANIFESTS: [(&str, &[u8]); 20] = [
     file!("receivers/source.yaml"),
     file!("receivers/generic/receiver.yaml"),
     file!("receivers/generic-hmac/receiver.yaml"),
@@ -40,6 +40,8 @@ const MANIFESTS: [(&str, &[u8]); 18] = [
     file!("receivers/nexus/receiver.yaml"),
     file!("receivers/acr/receiver.yaml"),
     file!("receivers/cdevents/receiver.yaml"),
+    file!("receivers/generic-oidc/receiver.yaml"),
+    file!("receivers/gcr/receiver.yaml"),
     file!("receivers/gitea/receiver.yaml"),
     file!("receivers/forgejo/receiver.yaml"),
     file!("receivers/standard-webhooks/receiver.yaml"),
@@ -48,7 +50,7 @@ const MANIFESTS: [(&str, &[u8]); 18] = [
 ];
 
 /// The recorded requests by their path in the source tree.
-const RECORDINGS: [(&str, &[u8]); 42] = [
+const RECORDINGS: [(&str, &[u8]); 46] = [
     file!("receivers/generic/ping.http"),
     file!("receivers/generic/push.http"),
     file!("receivers/generic-hmac/ping.http"),
@@ -78,6 +80,10 @@ const RECORDINGS: [(&str, &[u8]); 42] = [
     file!("receivers/cdevents/artifact_published.http"),
     file!("receivers/cdevents/push.http"),
     file!("receivers/cdevents/service_deployed.http"),
+    file!("receivers/generic-oidc/dispatch.http"),
+    file!("receivers/generic-oidc/push.http"),
+    file!("receivers/gcr/delete.http"),
+    file!("receivers/gcr/push.http"),
     file!("receivers/gitea/create.http"),
     file!("receivers/gitea/form_push.http"),
     file!("receivers/gitea/push.http"),

@@ -58,6 +58,15 @@ pub(super) fn signed(
     Ok(recording)
 }
 
+/// The recorded request with the token of an issuer.
+pub(super) fn vouched_for(mut recording: Recording, token: &str) -> anyhow::Result<Recording> {
+    let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
+    let mut value = value.context("the token cannot be sent in a header")?;
+    value.set_sensitive(true);
+    recording.headers.insert(header::AUTHORIZATION, value);
+    Ok(recording)
+}
+
 /// The URL of a hook: `base`, with `path` unless it has a path already.
 pub(super) fn hook_url(base: &str, path: &str) -> anyhow::Result<Uri> {
     let base: Uri = base
@@ -155,6 +164,15 @@ mod tests {
         );
         assert_ne!(signed.headers["x-github-delivery"], "old");
         assert!(!format!("{:?}", signed.headers).contains("83eee066"));
+    }
+
+    #[test]
+    fn the_token_of_an_issuer_replaces_the_recorded_one() {
+        let text = "POST /hook/x HTTP/1.1\nAuthorization: Bearer old\n\n";
+        let sent = vouched_for(recording(text), "a.b.c\n").unwrap();
+        assert_eq!(sent.headers["authorization"], "Bearer a.b.c");
+        assert!(!format!("{:?}", sent.headers).contains("a.b.c"));
+        assert!(vouched_for(recording(text), "a\nb").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Journal, ListenAddr, Logging, Serving};
+use super::{Issuers, Journal, ListenAddr, Logging, Serving};
 
 /// Flags of `hookgate dev`.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +29,9 @@ pub struct Dev {
     /// Folder of manifests to load, one folder per sender [default: ./receivers, or else the catalogue in the binary]
     #[arg(long, value_name = "DIR")]
     pub receivers: Option<PathBuf>,
+    /// How the keys of issuers are fetched.
+    #[command(flatten)]
+    pub issuers: Issuers,
     /// How to log.
     #[command(flatten)]
     pub logging: Logging,
@@ -39,12 +42,15 @@ impl Dev {
     #[must_use]
     pub fn serving(&self) -> Serving {
         let journal = Journal::In(self.data_dir.join("journal"));
-        Serving::alone(
-            self.listen,
-            self.admin_listen,
-            self.operator_listen,
-            journal,
-        )
+        Serving {
+            issuers: self.issuers.clone(),
+            ..Serving::alone(
+                self.listen,
+                self.admin_listen,
+                self.operator_listen,
+                journal,
+            )
+        }
     }
 }
 

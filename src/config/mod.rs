@@ -7,6 +7,7 @@ mod crds;
 mod deliveries;
 mod dev;
 mod flux;
+mod issuers;
 mod logging;
 mod receiver;
 mod run;
@@ -17,6 +18,7 @@ pub use cluster::Cluster;
 pub use crds::Crds;
 pub use deliveries::{Deliveries, DeliveriesAction, OperatorServer, Output};
 pub use dev::Dev;
+pub use issuers::Issuers;
 pub use logging::{LogEncoding, LogLevel, Logging};
 pub use receiver::{
     Connection, List, ListOutput, MatchLabel, NamedReceiver, New, Rotate, Send, Show, ShowOutput,

@@ -7,8 +7,8 @@ use std::{num::NonZeroU32, path::PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::{
-    ApiBudget, Cluster, CrossNamespaceRefs, Journal, LeaderElection, ListenAddr, LogEncoding,
-    LogLevel, Logging, Retry, Role, Scope, SecretWatch, Serving, StatusWrites,
+    ApiBudget, Cluster, CrossNamespaceRefs, Issuers, Journal, LeaderElection, ListenAddr,
+    LogEncoding, LogLevel, Logging, Retry, Role, Scope, SecretWatch, Serving, StatusWrites,
     flux::{DEFAULT_SECRET_SELECTOR, FluxArgs},
     values::{InvalidConfig, go_bool, interval_of_rate},
 };
@@ -62,6 +62,8 @@ pub struct RunArgs {
     trigger: TriggerArgs,
     #[command(flatten)]
     election: ElectionArgs,
+    #[command(flatten)]
+    issuers: Issuers,
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
@@ -204,6 +206,7 @@ impl Run {
             } else {
                 CrossNamespaceRefs::Allowed
             },
+            issuers: args.issuers.clone(),
             secret_watch: if self.watches_secrets {
                 SecretWatch::Matching(args.watch_configs_label_selector.clone())
             } else {
@@ -342,6 +345,16 @@ mod tests {
             journal(&["--journal=off", "--journal-dir=/data"]),
             Journal::Off
         );
+    }
+
+    #[test]
+    fn keys_of_issuers_are_fetched_over_https_only_unless_told_otherwise() {
+        let issuers = |flags: &[&str]| parse(flags).unwrap().serving("default").issuers;
+        assert_eq!(issuers(&[]), Issuers::default());
+        assert!(!Issuers::default().allow_http);
+        let told = issuers(&["--oidc-allow-http", "--oidc-ca-file=/etc/issuer/ca.crt"]);
+        assert!(told.allow_http);
+        assert_eq!(told.ca_file, Some("/etc/issuer/ca.crt".into()));
     }
 
     #[test]

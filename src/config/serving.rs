@@ -6,7 +6,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
-use super::{ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
+use super::{Issuers, ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
 
 /// One validated description of a serving process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Serving {
     pub scope: Scope,
     /// Whether a Receiver may name targets of other namespaces.
     pub cross_namespace_refs: CrossNamespaceRefs,
+    /// How the keys of issuers are fetched.
+    pub issuers: Issuers,
     /// Which Secrets are watched, so that a change is seen at once.
     pub secret_watch: SecretWatch,
     /// How many Receivers are reconciled at once.
@@ -58,6 +60,7 @@ impl Serving {
             operator,
             scope: Scope::AllNamespaces,
             cross_namespace_refs: CrossNamespaceRefs::Allowed,
+            issuers: Issuers::default(),
             secret_watch: SecretWatch::Matching(DEFAULT_SECRET_SELECTOR.to_owned()),
             concurrent: 4,
             retry: Retry::default(),

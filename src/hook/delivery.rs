@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     Hook,
     fold::equal_fold,
+    jwt::{IssuerKeys, KeyRequest},
     keys::Keys,
     malformed::Malformed,
     unauthentic::Unauthentic,
@@ -53,22 +54,53 @@ impl Hook {
         self.sender.is_unsigned_ping(headers)
     }
 
+    /// The keys of an issuer that [`Hook::verifier`] needs; none when it can judge, or refuse, without.
+    #[must_use]
+    pub fn key_request(&self, headers: &HeaderMap, now: Timestamp) -> Option<KeyRequest> {
+        let mut claims = self.claims(headers, None, now);
+        claims.find_map(|(_, claim)| self.sender.key_request(&claim))
+    }
+
     /// Finds the credential in the headers; the body must then pass through the verifier.
     ///
-    /// `now` is for senders that sign when they send, and for secrets that end.
-    pub fn verifier(&self, headers: &HeaderMap, now: Timestamp) -> Result<Verifier, Unauthentic> {
-        let claim = |keys| Claim {
-            headers,
-            keys,
-            now,
-            window: self.window,
-        };
-        if self.keys.is_empty() {
-            return self.sender.verifier(&claim(&Keys::default()));
-        }
+    /// `keys` are those of [`Hook::key_request`]; `now` is for senders that sign when they send, for tokens that expire,
+    /// and for secrets that end.
+    pub fn verifier(
+        &self,
+        headers: &HeaderMap,
+        keys: Option<&IssuerKeys>,
+        now: Timestamp,
+    ) -> Result<Verifier, Unauthentic> {
+        let claims = self.claims(headers, keys, now);
+        let verifiers = claims.map(|(index, claim)| (index, self.sender.verifier(&claim)));
+        Verifier::any_of(verifiers)
+    }
+
+    /// What a delivery says, against each live set of secrets; against none where there are none.
+    fn claims<'c>(
+        &'c self,
+        headers: &'c HeaderMap,
+        issuer_keys: Option<&'c IssuerKeys>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (usize, Claim<'c>)> {
+        const NONE: &Keys = &Keys::NONE;
+        let none = self.keys.is_empty().then_some((0, NONE));
         let live = self.keys.iter().enumerate();
-        let live = live.filter(|(_, set)| set.identity.is_live(now));
-        Verifier::any_of(live.map(|(index, set)| (index, self.sender.verifier(&claim(&set.keys)))))
+        let live = live.filter(move |(_, set)| set.identity.is_live(now));
+        let sets = none
+            .into_iter()
+            .chain(live.map(|(index, set)| (index, &set.keys)));
+        sets.map(move |(index, keys)| {
+            let claim = Claim {
+                headers,
+                keys,
+                providers: &self.providers,
+                issuer_keys,
+                now,
+                window: self.window,
+            };
+            (index, claim)
+        })
     }
 
     /// The id that the sender gave the delivery, at most 128 visible ASCII characters.

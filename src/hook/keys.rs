@@ -13,14 +13,32 @@ pub(super) struct Keys {
     pub(super) tokens: Vec<Token>,
     /// Keys for signatures over id, time and body.
     pub(super) signing: Vec<SigningKey>,
+    /// Whom an issuer must vouch for.
+    pub(super) account: Option<ServiceAccount>,
+}
+
+/// A service account of Google, and whom its tokens must be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServiceAccount {
+    /// Its address.
+    pub(super) email: Token,
+    /// The audience.
+    pub(super) audience: Token,
 }
 
 impl Keys {
+    /// No keys, by which nobody who must prove something is admitted.
+    pub(super) const NONE: Self = Self {
+        tokens: Vec::new(),
+        signing: Vec::new(),
+        account: None,
+    };
+
     /// One token.
     pub(super) fn token(token: Token) -> Self {
         Self {
             tokens: vec![token],
-            signing: Vec::new(),
+            ..Self::default()
         }
     }
 }

@@ -16,6 +16,7 @@ mod mac;
 mod malformed;
 mod path;
 mod problem;
+mod provider;
 mod receiver_ref;
 mod secrets;
 mod selection;
@@ -27,7 +28,7 @@ mod unauthentic;
 mod verify;
 mod webhook;
 
-pub use compile::{CrossNamespaceRefs, Policy};
+pub use compile::{CrossNamespaceRefs, PlainIssuers, Policy};
 pub use delivery::{Event, MAX_INTERPRETED_BYTES, Uninterpretable};
 pub use filter::{Candidate, Judgement, Unjudged};
 pub use jwt::{
@@ -53,6 +54,7 @@ use jiff::Timestamp;
 use crate::api::live_secrets::LiveSets;
 use filter::Filters;
 use live::LiveKeys;
+use provider::Provider;
 
 /// A Receiver made ready for deliveries; compiled once, used for every delivery.
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ pub struct Hook {
     keys: Vec<LiveKeys>,
     set_problems: Vec<SetProblem>,
     window: Duration,
+    providers: Vec<Provider>,
     events: Vec<String>,
     selection: Selection,
     filters: Arc<Filters>,
@@ -88,6 +91,11 @@ impl Hook {
     #[must_use]
     pub fn secret(&self) -> Option<&str> {
         self.secret.as_deref()
+    }
+
+    /// The URLs of the issuers that the Receiver trusts.
+    pub fn issuers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.providers.iter().map(|provider| &provider.issuer)
     }
 
     /// All that the Receiver can trigger, whatever the event.
@@ -140,7 +148,10 @@ impl Hook {
     /// Of several it is the one that makes the path, or else the first.
     #[must_use]
     pub fn set_of(&self, authentic: &Authentic, path: &str) -> Option<&SetIdentity> {
-        let proving = authentic.0.iter().filter_map(|index| self.keys.get(*index));
+        let proving = authentic
+            .sets
+            .iter()
+            .filter_map(|index| self.keys.get(*index));
         let proving = proving.map(|set| &set.identity);
         let path = HookPath::parse(path);
         let mut at_path = proving

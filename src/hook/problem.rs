@@ -22,7 +22,7 @@ impl InvalidReceiver {
         Self(problems)
     }
 
-    /// Whether the first thing that Flux would find is an expression: it looks at filters before all else.
+    /// Whether the first thing that Flux would find is an expression: it looks at filters before all else, and at providers last.
     #[must_use]
     pub fn begins_with_expression(&self) -> bool {
         let is_filter = |problem: &Problem| {
@@ -31,7 +31,7 @@ impl InvalidReceiver {
                 Problem::InvalidResourceFilter { .. } | Problem::InvalidFilter { .. }
             )
         };
-        self.0.iter().any(is_filter)
+        self.0.iter().any(is_filter) || self.0.iter().all(Problem::is_in_provider_expression)
     }
 
     /// The problems, in the order of the fields they are about; there is at least one.
@@ -56,15 +56,6 @@ impl fmt::Display for InvalidReceiver {
 /// One thing that is wrong with a Receiver; the texts that Flux has are Flux's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// The sender cannot be authenticated by this version.
-    #[error(
-        "type `{name}` is not supported by this version of hookgate; supported types are {}",
-        names(Sender::types())
-    )]
-    UnsupportedType {
-        /// The value of `spec.type`.
-        name: String,
-    },
     /// The annotation names no sender that a Receiver of this type can have.
     #[error("annotation {SENDER} is `{name}`, {}", choices(*.type_))]
     UnknownSender {
@@ -120,6 +111,16 @@ pub enum Problem {
     /// No Secret on another type.
     #[error("secretRef is required when type is not generic-oidc")]
     MissingSecret,
+    /// A mistake in an entry of `spec.oidcProviders`.
+    #[error("oidcProviders[{index}]{}: {problem}", named(issuer.as_deref()))]
+    Provider {
+        /// The position in `spec.oidcProviders`.
+        index: usize,
+        /// The URL of the issuer, unless that is what is wrong.
+        issuer: Option<String>,
+        /// What is wrong.
+        problem: Box<ProviderProblem>,
+    },
     /// A kind that the schema does not list.
     #[error("resources[{index}]: unknown kind `{kind}`")]
     UnknownKind {
@@ -128,6 +129,111 @@ pub enum Problem {
         /// The kind as written.
         kind: String,
     },
+}
+
+/// One thing that is wrong with an entry of `spec.oidcProviders`; the texts that Flux has are Flux's.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderProblem {
+    /// The URL is empty.
+    #[error("issuerURL is required")]
+    MissingUrl,
+    /// The URL is of another scheme.
+    #[error("issuerURL \"{url}\" must start with http:// or https://")]
+    NotHttp {
+        /// The URL.
+        url: String,
+    },
+    /// The URL cannot be fetched from.
+    #[error(
+        "issuerURL \"{url}\" must be a host with or without a path, and have no user name, query or fragment"
+    )]
+    NotAnAddress {
+        /// The URL.
+        url: String,
+    },
+    /// The keys would be fetched without TLS, so that anybody on the way could put in another.
+    #[error(
+        "issuerURL \"{url}\" is not https; serve the issuer over https, or let hookgate run with --oidc-allow-http"
+    )]
+    Plain {
+        /// The URL.
+        url: String,
+    },
+    /// Another entry has the same URL.
+    #[error("duplicate issuerURL \"{url}\"")]
+    DuplicateUrl {
+        /// The URL.
+        url: String,
+    },
+    /// Whatever the issuer signs would do.
+    #[error(
+        "at least one validation is required; without validations any caller able to obtain a token from this issuer can trigger the Receiver"
+    )]
+    NoValidations,
+    /// A variable has no name.
+    #[error("variables[{index}]: name is required")]
+    UnnamedVariable {
+        /// The position in `variables`.
+        index: usize,
+    },
+    /// A variable has no expression.
+    #[error("variables[{index}] (name=\"{name}\"): expression is required")]
+    EmptyVariable {
+        /// The position in `variables`.
+        index: usize,
+        /// The name.
+        name: String,
+    },
+    /// A validation has no expression.
+    #[error("validations[{index}]: expression is required")]
+    EmptyValidation {
+        /// The position in `validations`.
+        index: usize,
+    },
+    /// The expression of a variable is not CEL, or uses what there is not.
+    #[error("invalid expression for variable \"{name}\": {error}")]
+    InvalidVariable {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        error: Uncompilable,
+    },
+    /// The expression of a validation is not CEL, uses what there is not, or is no condition.
+    #[error("invalid expression for validation \"{message}\": {error}")]
+    InvalidValidation {
+        /// The message.
+        message: String,
+        /// What is wrong with it.
+        error: Uncompilable,
+    },
+    /// A validation has no message.
+    #[error("validations[{index}]: message is required")]
+    NoMessage {
+        /// The position in `validations`.
+        index: usize,
+    },
+}
+
+impl ProviderProblem {
+    /// Whether the mistake is in an expression.
+    fn is_in_expression(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidVariable { .. } | Self::InvalidValidation { .. }
+        )
+    }
+}
+
+impl Problem {
+    /// Whether the mistake is in an expression of a provider, which Flux looks at after all else.
+    fn is_in_provider_expression(&self) -> bool {
+        matches!(self, Self::Provider { problem, .. } if problem.is_in_expression())
+    }
+}
+
+/// What names a provider besides its position.
+fn named(issuer: Option<&str>) -> String {
+    issuer.map_or_else(String::new, |issuer| format!(" (issuerURL=\"{issuer}\")"))
 }
 
 fn names(senders: impl Iterator<Item = Sender>) -> String {

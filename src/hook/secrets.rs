@@ -25,6 +25,12 @@ pub enum InvalidSecret {
     /// The token is blank.
     #[error(transparent)]
     BlankToken(#[from] BlankToken),
+    /// Keys that the sender needs besides the token are not there, or empty.
+    #[error("required fields '{}'", keys.join("', '"))]
+    Missing {
+        /// The keys.
+        keys: Vec<&'static str>,
+    },
     /// A key holds something that its sender cannot use.
     #[error("field '{key}' {problem}")]
     IllFormed {

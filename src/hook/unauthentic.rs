@@ -2,8 +2,10 @@
 //!
 //! They are for the operator: an unproven caller is told none of them.
 
+use super::jwt::RefusedToken;
+
 /// Why a sender is not proven: for the operator, never for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthentic {
     /// The header that holds the credential is absent or empty.
     #[error("the credential is missing")]
@@ -35,4 +37,7 @@ pub enum Unauthentic {
     /// The token sent is not a live one.
     #[error("the token does not match")]
     WrongToken,
+    /// The token of an issuer is refused.
+    #[error(transparent)]
+    Refused(#[from] RefusedToken),
 }

@@ -4,20 +4,26 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, header::AUTHORIZATION};
 use jiff::Timestamp;
 
 use super::{
     form::FormPayload,
+    jwt::{Claims, IssuerKeys, RefusedToken},
     keys::Keys,
     mac::{Algorithm, Signature, SignedBody},
+    provider::Provider,
     unauthentic::Unauthentic,
     webhook::SignedMessage,
 };
 
 /// A delivery whose sender is proven, and which of the hook's secrets proved it; only [`Verifier::finish`] makes one.
 #[derive(Debug)]
-pub struct Authentic(pub(super) Vec<usize>);
+pub struct Authentic {
+    pub(super) sets: Vec<usize>,
+    /// What an issuer vouches for, where one does.
+    pub(super) claims: Option<Claims>,
+}
 
 /// Takes in a body piece by piece and tells at its end whether the sender is proven, by one of several sets of secrets.
 pub struct Verifier(Vec<(usize, Proof)>);
@@ -28,6 +34,7 @@ enum Proof {
     Form(SignedBody, FormPayload),
     Message(SignedMessage),
     Token { matched: bool },
+    Vouched(Option<Claims>),
 }
 
 impl Verifier {
@@ -104,6 +111,11 @@ impl Verifier {
         }
     }
 
+    /// An issuer vouches for the sender, and for these claims where they matter.
+    pub(super) fn vouched_for(claims: Option<Claims>) -> Self {
+        Self::of(Proof::Vouched(claims))
+    }
+
     /// Takes in the next piece of the body.
     pub fn update(&mut self, chunk: &[u8]) {
         for (_, proof) in &mut self.0 {
@@ -113,18 +125,22 @@ impl Verifier {
 
     /// Tells, after the last piece, whether the sender is proven; each set is tried, also after a match.
     pub fn finish(self) -> Result<Authentic, Unauthentic> {
-        let (mut proven, mut failure) = (Vec::new(), Unauthentic::MissingCredential);
+        let (mut sets, mut failure) = (Vec::new(), Unauthentic::MissingCredential);
+        let mut claims = None;
         for (set, proof) in self.0.into_iter().rev() {
             match proof.finish() {
-                Ok(()) => proven.push(set),
+                Ok(proven) => {
+                    sets.push(set);
+                    claims = proven;
+                }
                 Err(unauthentic) => failure = unauthentic,
             }
         }
-        proven.reverse();
-        if proven.is_empty() {
+        sets.reverse();
+        if sets.is_empty() {
             Err(failure)
         } else {
-            Ok(Authentic(proven))
+            Ok(Authentic { sets, claims })
         }
     }
 }
@@ -135,23 +151,24 @@ impl Proof {
             Self::Signature(signed) => signed.update(chunk),
             Self::Form(signed, payload) => signed.update(&payload.decode(chunk)),
             Self::Message(message) => message.update(chunk),
-            Self::Path | Self::Token { .. } => {}
+            Self::Path | Self::Token { .. } | Self::Vouched(_) => {}
         }
     }
 
-    fn finish(self) -> Result<(), Unauthentic> {
+    fn finish(self) -> Result<Option<Claims>, Unauthentic> {
         let (proven, otherwise) = match self {
-            Self::Path => return Ok(()),
+            Self::Path => return Ok(None),
+            Self::Vouched(claims) => return Ok(claims),
             Self::Form(_, payload) if !payload.is_whole() => {
                 return Err(Unauthentic::MalformedForm);
             }
             Self::Signature(signed) | Self::Form(signed, _) => {
                 (signed.matches(), Unauthentic::WrongSignature)
             }
-            Self::Message(message) => return message.finish(),
+            Self::Message(message) => return message.finish().map(|()| None),
             Self::Token { matched } => (matched, Unauthentic::WrongToken),
         };
-        if proven { Ok(()) } else { Err(otherwise) }
+        if proven { Ok(None) } else { Err(otherwise) }
     }
 }
 
@@ -159,14 +176,25 @@ impl Proof {
 pub(super) struct Claim<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) keys: &'a Keys,
+    /// The issuers that the Receiver trusts.
+    pub(super) providers: &'a [Provider],
+    /// The keys of the issuer that the credential needs, if it needs any.
+    pub(super) issuer_keys: Option<&'a IssuerKeys>,
     pub(super) now: Timestamp,
     /// How far a signed time may be from now.
     pub(super) window: Duration,
 }
 
 impl<'a> Claim<'a> {
+    /// What follows `Bearer ` in the header for authorization.
+    pub(super) fn bearer(&self) -> Result<&'a [u8], RefusedToken> {
+        let header = self.credential(AUTHORIZATION.as_str());
+        let token = header.ok().and_then(|value| value.strip_prefix(b"Bearer "));
+        token.ok_or(RefusedToken::NotBearer)
+    }
+
     /// The one value of a header that must be there exactly once and not be empty.
-    pub(super) fn credential(&self, header: &'static str) -> Result<&'a [u8], Unauthentic> {
+    pub(super) fn credential(&self, header: &str) -> Result<&'a [u8], Unauthentic> {
         let mut values = self.headers.get_all(header).iter();
         let value = values.next().ok_or(Unauthentic::MissingCredential)?;
         if values.next().is_some() {

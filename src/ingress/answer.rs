@@ -11,7 +11,10 @@ use axum::{
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use serde::Serialize;
 
-use super::outcome::{Outcome, Rejection};
+use super::{
+    issuers::KeysUnavailable,
+    outcome::{Outcome, Rejection},
+};
 use crate::hook::Uninterpretable;
 
 /// When a sender is told to come back to a Receiver that is suspended or not ready.
@@ -79,6 +82,9 @@ pub(super) fn rejected(rejection: &Rejection) -> Response {
         }
         Rejection::UnsignedPing => (StatusCode::OK, None),
         Rejection::Unauthentic(_) => (StatusCode::UNAUTHORIZED, None),
+        Rejection::KeysUnavailable(KeysUnavailable { retry_after, .. }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after))
+        }
     };
     with_retry_after(status.into_response(), retry_after)
 }

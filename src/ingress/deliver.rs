@@ -5,7 +5,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -19,7 +19,10 @@ use super::{
     select,
 };
 use crate::{
-    hook::{Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef, Uninterpretable},
+    hook::{
+        Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef, Uninterpretable,
+        Verifier,
+    },
     trigger::{Order, Report, history::Delivery},
 };
 
@@ -167,6 +170,7 @@ async fn authenticate(
     let end = prove(gateway, Arc::clone(hook), arrival, record.received_at).await;
     match &end {
         Ok(_) => gateway.failures.forgive(client, hook.receiver()),
+        Err(Rejection::KeysUnavailable(_)) => {}
         Err(_) => gateway.failures.charge(client, hook.receiver()),
     }
     end
@@ -181,11 +185,11 @@ async fn prove(
     if !hook.accepts_media_type(arrival.headers()) {
         return Err(Rejection::UnsupportedMediaType);
     }
-    let mut verifier = match hook.verifier(arrival.headers(), now) {
+    let mut verifier = match verifier_for(gateway, &hook, arrival.headers(), now).await {
         Ok(verifier) => verifier,
         Err(failure) => {
             hook = gateway.secrets.reread(&hook).await.ok_or(failure)?;
-            hook.verifier(arrival.headers(), now)?
+            verifier_for(gateway, &hook, arrival.headers(), now).await?
         }
     };
     let keep = if hook.interprets_body() {
@@ -197,9 +201,13 @@ async fn prove(
     let authentic = match verifier.finish() {
         Ok(authentic) => authentic,
         Err(failure) => {
-            hook = gateway.secrets.reread(&hook).await.ok_or(failure)?;
-            let mut verifier = hook.verifier(&received.headers, now)?;
-            verifier.update(received.kept().ok_or(failure)?);
+            let fresh = gateway.secrets.reread(&hook).await;
+            let (Some(fresh), Some(body)) = (fresh, received.kept()) else {
+                return Err(failure.into());
+            };
+            hook = fresh;
+            let mut verifier = verifier_for(gateway, &hook, &received.headers, now).await?;
+            verifier.update(body);
             verifier.finish()?
         }
     };
@@ -208,6 +216,20 @@ async fn prove(
         authentic,
         received,
     })
+}
+
+/// Finds the credential in the headers, and the keys of its issuer where it has one.
+async fn verifier_for(
+    gateway: &Gateway,
+    hook: &Hook,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Verifier, Rejection> {
+    let keys = match hook.key_request(headers, now) {
+        Some(request) => Some(gateway.issuers.keys(&request).await?),
+        None => None,
+    };
+    Ok(hook.verifier(headers, keys.as_deref(), now)?)
 }
 
 impl Record {

@@ -60,9 +60,9 @@ mod tests {
             "host",
             "x-forwarded-for",
         ];
-        let credentials = Sender::ALL
-            .into_iter()
-            .flat_map(|sender| sender.sign(&secrets_of_hook, &draft).unwrap());
+        let signing = Sender::ALL.into_iter();
+        let signing = signing.filter(|sender| !sender.is_vouched_for());
+        let credentials = signing.flat_map(|sender| sender.sign(&secrets_of_hook, &draft).unwrap());
         secrets.extend(credentials.map(|credential| credential.header));
         for name in secrets {
             headers.insert(name, HeaderValue::from_static("a secret"));

@@ -10,6 +10,7 @@ mod connections;
 mod deliver;
 mod effect;
 mod headers;
+mod issuers;
 mod limit;
 mod listener;
 mod operator;
@@ -36,6 +37,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::{
     admin::admin_router,
+    issuers::{IssuerSettings, Issuers},
     listener::{BindError, Listener, Peer},
     operator::{InvalidQuery, Query, operator_router},
     outcome::{Outcome, Phase},
@@ -60,15 +62,17 @@ pub struct Gateway {
     uses: SecretUses,
     filtering: Filtering,
     complaints: Complaints,
+    issuers: Issuers,
 }
 
 impl Gateway {
-    /// Brings together the hooks, what they trigger, and a client that may read the Secrets of Receivers.
+    /// Brings together the hooks, what they trigger, a client that may read the Secrets of Receivers, and issuers' keys.
     #[must_use]
     pub fn new(
         table: HookTable,
         trigger: Trigger,
         client: kube::Client,
+        issuers: Issuers,
         metrics: Metrics,
         uses: SecretUses,
     ) -> Self {
@@ -82,6 +86,7 @@ impl Gateway {
             failures: FailureLimit::default(),
             uses,
             filtering: Filtering::default(),
+            issuers,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::issuers::KeysUnavailable;
 use crate::{
     hook::{Closed, Refusal, Unauthentic, Uninterpretable},
     trigger::{Report, Verdict},
@@ -162,6 +163,10 @@ pub(super) enum Rejection {
     UnsignedPing,
     #[error("{0}")]
     Unauthentic(#[from] Unauthentic),
+    /// The sender may be right and nobody can tell, so it is told to come back (503) and not that it is wrong (401),
+    /// after which many never would; it learns that an issuer is away, which is no secret of a Receiver's.
+    #[error(transparent)]
+    KeysUnavailable(#[from] KeysUnavailable),
 }
 
 impl Rejection {
@@ -177,6 +182,7 @@ impl Rejection {
             Self::TooManyFailures { .. } => "too-many-failures",
             Self::UnsignedPing => "unsigned-ping",
             Self::Unauthentic(_) => "unauthentic",
+            Self::KeysUnavailable(_) => "keys-unavailable",
         }
     }
 }

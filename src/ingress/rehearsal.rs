@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 
 use super::{
-    Gateway, answer,
+    Gateway, Issuers, answer,
     complaint::Complaints,
     deliver::{Record, phases},
     effect::Effect,
@@ -38,7 +38,7 @@ pub struct Rehearsal {
 impl Gateway {
     /// A gateway for [`Gateway::rehearse`] only: it has the hooks, and no cluster.
     #[must_use]
-    pub fn rehearsing(table: HookTable) -> Self {
+    pub fn rehearsing(table: HookTable, issuers: Issuers) -> Self {
         Self {
             secrets: SecretReader::reading_nothing(table.clone()),
             search: Search::new(table.clone()),
@@ -49,6 +49,7 @@ impl Gateway {
             failures: FailureLimit::default(),
             filtering: Filtering::default(),
             complaints: Complaints::to_nobody(),
+            issuers,
         }
     }
 

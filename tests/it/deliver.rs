@@ -68,7 +68,7 @@ on_every_back_end! {
 
     async fn each_sender_of_the_catalogue_is_believed(gw) {
         gw.keep_journal().await;
-        for sender in Sender::ALL {
+        for sender in Sender::ALL.into_iter().filter(|it| !it.is_vouched_for()) {
             let name = sender.as_str();
             gw.apply_catalogue(name).await;
             let file = format!("receivers/{name}/push.http");

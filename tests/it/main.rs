@@ -10,6 +10,7 @@ mod dev;
 mod filter;
 mod full_disk;
 mod history;
+mod issuers;
 mod lossless;
 mod operator;
 mod readiness;

@@ -2,11 +2,14 @@
 //!
 //! Which requests are right is for the rest of the catalogue's tests.
 
-use hookgate::{cli::recording::Recording, hook::Token};
+use hookgate::{
+    cli::recording::Recording,
+    hook::{Hook, IssuerKeys, KeySet, Token},
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Folder, authenticate, folders};
+use super::{Folder, folders, issuer_keys, time_of};
 
 #[test]
 fn any_flipped_bit_in_a_signed_body_is_refused() {
@@ -40,7 +43,13 @@ fn any_flipped_bit_in_the_credential_is_refused() {
             for (name, recording) in folder.recordings() {
                 let credential = right(&folder, &header, &recording);
                 let credential = credential.as_bytes();
-                for position in 0..credential.len() * 8 {
+                // A token of an issuer is long, and checking it slow; each bit of a short one is flipped beside the code.
+                let step = if folder.sender().is_vouched_for() {
+                    9
+                } else {
+                    1
+                };
+                for position in (0..credential.len() * 8).step_by(step) {
                     let mut flipped = credential.to_vec();
                     flipped[position / 8] ^= 1 << (position % 8);
                     let is_same = is_same_signature(credential, &flipped);
@@ -168,6 +177,9 @@ fn without_the_credential_or_with_another_token_nobody_gets_in() {
         if folder.credential_headers().is_empty() {
             continue;
         }
+        if folder.sender().is_vouched_for() {
+            continue;
+        }
         let other = Token::new(b"YW5vdGhlciB0b2tlbiBvZiAyNCBieXRlcyA=".to_vec()).unwrap();
         let now = Timestamp::UNIX_EPOCH;
         let rotated = folder
@@ -179,11 +191,43 @@ fn without_the_credential_or_with_another_token_nobody_gets_in() {
             let (headers, body) = (&recording.headers, &recording.body);
             let bare = HeaderMap::new();
             assert!(folder.authenticate(&bare, body).is_err(), "{name}");
-            assert!(authenticate(&rotated, headers, body).is_err(), "{name}");
-            assert!(
-                authenticate(&folder.keyless, headers, body).is_err(),
-                "{name}"
-            );
+            let outcome = folder.authenticate_with(&rotated, headers, body);
+            assert!(outcome.is_err(), "{name}");
+            let outcome = folder.authenticate_with(&folder.keyless, headers, body);
+            assert!(outcome.is_err(), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_token_counts_only_with_the_keys_of_its_issuer_for_its_receiver_and_in_its_time() {
+    let mut folders: Vec<_> = folders()
+        .filter(|it| it.sender().is_vouched_for())
+        .collect();
+    assert_eq!(folders.len(), 2);
+    for folder in &mut folders {
+        for (name, recording) in folder.recordings() {
+            let headers = &recording.headers;
+            let judge = |hook: &Hook, keys: Option<&IssuerKeys>, seconds| {
+                let now = time_of(headers) + SignedDuration::from_secs(seconds);
+                hook.verifier(headers, keys, now)?.finish()
+            };
+            let request = folder.hook.key_request(headers, time_of(headers)).unwrap();
+            let keys = issuer_keys(request.source(), folder.published.as_ref().unwrap());
+            let none = issuer_keys(request.source(), &KeySet::parse(br#"{"keys":[]}"#).unwrap());
+            assert!(judge(&folder.hook, Some(&keys), 60).is_ok(), "{name}");
+            assert!(judge(&folder.hook, Some(&none), 60).is_err(), "{name}");
+            assert!(judge(&folder.hook, None, 60).is_err(), "{name}");
+            assert!(judge(&folder.hook, Some(&keys), 3601).is_err(), "{name}");
+        }
+    }
+    let other = folders[1].hook.clone();
+    for (name, recording) in folders[0].recordings() {
+        assert!(
+            other
+                .key_request(&recording.headers, time_of(&recording.headers))
+                .is_none(),
+            "{name}"
+        );
     }
 }

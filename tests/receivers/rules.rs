@@ -204,7 +204,7 @@ fn a_token_that_ends_with_a_line_end_can_not_be_sent_and_so_never_matches() {
         let (hook, _) = hook(sender, &[], "token\n");
         let sent = headers(&[(header, "token")]);
         assert!(
-            hook.verifier(&sent, time_of(&sent))
+            hook.verifier(&sent, None, time_of(&sent))
                 .unwrap()
                 .finish()
                 .is_err()

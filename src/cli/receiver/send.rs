@@ -2,6 +2,8 @@
 //!
 //! The Receiver and its Secret are only read; whether the delivery is accepted is for the gateway to say.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use kube::Client;
 
@@ -32,9 +34,21 @@ pub(super) async fn run(args: &config::Send) -> anyhow::Result<()> {
             format!("Receiver `{name}` has no path yet; see `hookgate receiver show {name}`")
         })?;
     let url = delivery::hook_url(&args.url, path)?;
-    let secrets = found::secrets(&client, &receiver).await?;
-    let signed = delivery::signed(recording, sender, secrets.as_ref())?;
-    let answer = delivery::send(signed, url).await?;
+    let proven = match (&args.token_file, sender.is_vouched_for()) {
+        (Some(file), true) => delivery::vouched_for(recording, &token(file).await?)?,
+        (None, true) => bail!(
+            "only an issuer can prove a delivery to Receiver `{name}`: put a token of it into a file and name that with `--token-file`"
+        ),
+        (Some(_), false) => bail!(
+            "`--token-file` is for Receivers of the types gcr and generic-oidc, and `{name}` is of type {}",
+            sender.as_str()
+        ),
+        (None, false) => {
+            let secrets = found::secrets(&client, &receiver).await?;
+            delivery::signed(recording, sender, secrets.as_ref())?
+        }
+    };
+    let answer = delivery::send(proven, url).await?;
     output::write(&format!("{}\n", answer.status))?;
     if !answer.body.is_empty() {
         output::write(&format!("{}\n", answer.body))?;
@@ -46,6 +60,11 @@ pub(super) async fn run(args: &config::Send) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+async fn token(file: &Path) -> anyhow::Result<String> {
+    let token = tokio::fs::read_to_string(file).await;
+    token.with_context(|| format!("cannot read the token in `{}`", file.display()))
 }
 
 /// The Receiver that was named, or that the request is for.

@@ -21,13 +21,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::settings::{budget, open_journal, presence, watch_scope};
+pub(super) use self::settings::{issuers, plain_issuers};
 use super::budgeted;
 use crate::{
     config::{self, ListenAddr},
     hook::HookTable,
-    ingress::{BindError, Listener, Readiness, SecretUses},
+    ingress::{BindError, Issuers, Listener, Readiness, SecretUses},
     telemetry::Metrics,
-    trigger::{Presence, Sweep, Targets, Trigger, journal::OpenError},
+    trigger::{Presence, Sweep, Targets, Trigger},
 };
 
 /// How long deliveries and reconciliations may take to end, also when the API server does not answer.
@@ -106,7 +107,8 @@ impl Serving {
         addresses: Addresses,
         client: &Client,
         config: &config::Serving,
-    ) -> Result<Self, OpenError> {
+    ) -> anyhow::Result<Self> {
+        let issuers = issuers(&config.issuers)?;
         let (metrics, table, budget) = (Metrics::new(), HookTable::default(), budget(config));
         let opened = open_journal(config)?;
         let journal = opened.journal.clone();
@@ -152,7 +154,9 @@ impl Serving {
                 serving.start_presence(presence, Arc::clone(&sweep), known.clone());
             }
             serving.start_sweep(sweep, owed, known);
-            serving.start_gateway(listener, &budgeted, table, metrics.clone(), uses.clone());
+            let issuers = Issuers::new(issuers, table.clone(), metrics.clone());
+            let metrics = metrics.clone();
+            serving.start_gateway(listener, &budgeted, table, issuers, metrics, uses.clone());
         }
         if let Some(listener) = addresses.operator {
             serving.start_operator(listener, uses);

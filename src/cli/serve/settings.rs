@@ -2,11 +2,18 @@
 //!
 //! It starts nothing but the journal, which must be open before anything else is.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
+
+use anyhow::Context as _;
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 
 use crate::{
     config::{self, Role, SecretWatch, StatusWrites},
-    hook::{self, Policy},
+    hook::{self, PlainIssuers, Policy},
+    ingress::IssuerSettings,
     reconcile::{ReceiverOptions, ReceiverStatusWriting, Scope, leader::LeaseSettings},
     trigger::{
         Budget, PresenceSettings, Rate, WatchScope,
@@ -29,6 +36,7 @@ pub(super) fn receiver_options(config: &config::Serving) -> ReceiverOptions {
                 config::CrossNamespaceRefs::Allowed => hook::CrossNamespaceRefs::Allowed,
                 config::CrossNamespaceRefs::Denied => hook::CrossNamespaceRefs::Denied,
             },
+            plain_issuers: plain_issuers(&config.issuers),
         },
         secret_selector: match &config.secret_watch {
             SecretWatch::Matching(selector) => Some(selector.clone()),
@@ -41,6 +49,43 @@ pub(super) fn receiver_options(config: &config::Serving) -> ReceiverOptions {
         concurrency: config.concurrent,
         min_retry_delay: config.retry.min_delay,
         max_retry_delay: config.retry.max_delay,
+    }
+}
+
+/// How keys of issuers are fetched, with the certificates that the operator named.
+pub(in crate::cli) fn issuers(config: &config::Issuers) -> anyhow::Result<IssuerSettings> {
+    let extra_roots = match &config.ca_file {
+        Some(file) => certificates(file)
+            .with_context(|| format!("cannot use `--oidc-ca-file {}`", file.display()))?,
+        None => Vec::new(),
+    };
+    Ok(IssuerSettings {
+        plain_issuers: plain_issuers(config),
+        extra_roots,
+        google_certs_url: config.google_certs_url.clone(),
+        google_proxy_certs_url: config.google_proxy_certs_url.clone(),
+    })
+}
+
+fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let pem = std::fs::read(file)?;
+    let mut roots = RootCertStore::empty();
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.context("it is not PEM")?;
+        roots.add(certificate.clone())?;
+        certificates.push(certificate);
+    }
+    anyhow::ensure!(!certificates.is_empty(), "there is no certificate in it");
+    Ok(certificates)
+}
+
+/// Whether keys of issuers may be fetched without TLS.
+pub(in crate::cli) fn plain_issuers(config: &config::Issuers) -> PlainIssuers {
+    if config.allow_http {
+        PlainIssuers::Allowed
+    } else {
+        PlainIssuers::Denied
     }
 }
 
@@ -104,4 +149,44 @@ pub(super) fn presence(config: &config::Serving) -> Option<PresenceSettings> {
         identity: election.identity.clone(),
         duration: election.lease_duration.max(Duration::from_secs(1)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_named_with_its_flag() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.crt");
+        let refused = || {
+            let config = config::Issuers {
+                ca_file: Some(file.clone()),
+                ..config::Issuers::default()
+            };
+            format!("{:#}", issuers(&config).unwrap_err())
+        };
+        assert!(refused().contains("--oidc-ca-file"), "{}", refused());
+        for text in [
+            "",
+            "no PEM",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "-----BEGIN CERTIFICATE-----\n",
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert!(refused().contains("ca.crt"), "{text:?}: {}", refused());
+        }
+    }
+
+    #[test]
+    fn issuers_are_asked_over_https_and_trusted_as_the_system_does_by_default() {
+        let settings = issuers(&config::Issuers::default()).unwrap();
+        assert_eq!(settings.plain_issuers, PlainIssuers::Denied);
+        assert!(settings.extra_roots.is_empty());
+        assert!(
+            settings
+                .google_certs_url
+                .starts_with("https://www.googleapis.com/")
+        );
+    }
 }

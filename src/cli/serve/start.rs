@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{self, Role, StatusWrites},
     hook::HookTable,
-    ingress::{Gateway, Listener, SecretUses, admin_router, operator_router},
+    ingress::{Gateway, Issuers, Listener, SecretUses, admin_router, operator_router},
     reconcile::{ReceiverController, leader},
     telemetry::Metrics,
     trigger::{Presence, Sweep, Targets, journal::Journal},
@@ -220,11 +220,13 @@ impl Serving {
         listener: Listener,
         client: &Client,
         table: HookTable,
+        issuers: Issuers,
         metrics: Metrics,
         uses: SecretUses,
     ) {
         let gate = self.readiness.gate("gateway");
-        let gateway = Gateway::new(table, self.trigger.clone(), client.clone(), metrics, uses);
+        let trigger = self.trigger.clone();
+        let gateway = Gateway::new(table, trigger, client.clone(), issuers, metrics, uses);
         let stop = self.stop_parts.clone();
         self.parts.spawn(async move {
             gate.open();

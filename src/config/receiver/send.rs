@@ -17,6 +17,9 @@ pub struct Send {
     /// The Receiver to sign for [default: the one at the recorded path, else the only one of the type that FILE's folder names]
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub receiver: Option<ReceiverName>,
+    /// A file with a token of the issuer, for the types `gcr` and `generic-oidc`, which nobody else can sign for
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// Where to send it; without a path, the Receiver's own is added
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9292")]
     pub url: String,

@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{Connection, ReceiverName};
+use crate::config::Issuers;
 
 /// Flags of `hookgate receiver verify`.
 #[derive(Args, Clone, Debug)]
@@ -27,6 +28,9 @@ pub struct Verify {
     /// Refuse targets outside the namespace of their Receiver, as a gateway with this flag does
     #[arg(long)]
     pub no_cross_namespace_refs: bool,
+    /// How the keys of an issuer are fetched, for senders that one vouches for.
+    #[command(flatten)]
+    pub issuers: Issuers,
     /// The cluster to ask.
     #[command(flatten)]
     pub connection: Connection,

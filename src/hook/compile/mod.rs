@@ -2,6 +2,8 @@
 //!
 //! All mistakes of a Receiver are reported at once; the Secret is not looked at here.
 
+mod providers;
+
 use std::time::Duration;
 
 use kube::ResourceExt as _;
@@ -25,12 +27,22 @@ use crate::api::{
 pub struct Policy {
     /// Whether a Receiver may name objects outside its namespace.
     pub cross_namespace_refs: CrossNamespaceRefs,
+    /// Whether keys of issuers may be fetched without TLS.
+    pub plain_issuers: PlainIssuers,
 }
 
 /// Whether references may leave the namespace of the object that makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the type says what is allowed or denied")]
 pub enum CrossNamespaceRefs {
+    Allowed,
+    Denied,
+}
+
+/// Whether the URL of an issuer may begin with `http://`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the type says what is allowed or denied")]
+pub enum PlainIssuers {
     Allowed,
     Denied,
 }
@@ -45,6 +57,12 @@ impl Hook {
         let sender = sender.map_err(|problem| problems.push(problem)).ok();
         let window = window(receiver, sender, &mut problems);
         check_fields(spec, &mut problems);
+        let providers = match spec.type_ {
+            ReceiverType::GenericOidc => {
+                providers::compile(&spec.oidc_providers, policy, &mut problems)
+            }
+            _ => Vec::new(),
+        };
         let mut filters = Filters::compile(spec, &mut problems);
         let (selection, resources) =
             select(&identity.namespace, &spec.resources, policy, &mut problems);
@@ -58,6 +76,7 @@ impl Hook {
                 keys: Vec::new(),
                 set_problems: Vec::new(),
                 window,
+                providers,
                 events: spec.events.clone(),
                 selection,
                 filters: filters.into(),

@@ -6,9 +6,11 @@ use super::*;
 
 const ALLOWED: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Allowed,
+    plain_issuers: PlainIssuers::Denied,
 };
 const DENIED: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
+    plain_issuers: PlainIssuers::Denied,
 };
 
 fn compile(spec: &Value, policy: Policy) -> Result<Hook, Vec<String>> {
@@ -107,9 +109,6 @@ fn all_mistakes_are_reported_at_once() {
     assert_eq!(
         problems.unwrap_err(),
         [
-            "type `gcr` is not supported by this version of hookgate; \
-             supported types are generic, generic-hmac, github, gitlab, bitbucket, harbor, dockerhub, \
-             quay, nexus, acr, cdevents",
             "oidcProviders can only be set when type is generic-oidc",
             "secretRef is required when type is not generic-oidc",
             "invalid resourceFilter expression: CEL expression output type mismatch: expected bool, got dyn",
@@ -142,7 +141,11 @@ fn a_hook_without_keys_admits_nobody() {
         .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     assert!(
         hook.unwrap()
-            .verifier(&headers.into_iter().collect(), jiff::Timestamp::UNIX_EPOCH)
+            .verifier(
+                &headers.into_iter().collect(),
+                None,
+                jiff::Timestamp::UNIX_EPOCH
+            )
             .is_err()
     );
 }
@@ -224,4 +227,155 @@ fn the_window_is_a_duration_on_a_sender_that_signs_a_time() {
     }
     let problem = "annotation hookgate.dev/replay-window has no effect: `github` does not sign a time; remove it";
     assert_eq!(window("github", "5m"), Err(vec![problem.to_owned()]));
+}
+
+fn problems_of_providers(providers: &Value, policy: Policy) -> Vec<String> {
+    let spec = json!({ "type": "generic-oidc", "oidcProviders": providers, "resources": [] });
+    compile(&spec, policy).err().unwrap_or_default()
+}
+
+fn provider(url: &str) -> Value {
+    json!({ "issuerURL": url, "validations": [{ "expression": "true", "message": "m" }] })
+}
+
+#[test]
+fn providers_are_checked_in_the_words_of_flux() {
+    for (providers, expected) in [
+        (
+            json!([provider("https://a"), provider("https://a/")]),
+            vec![],
+        ),
+        (
+            json!([provider("")]),
+            vec!["oidcProviders[0]: issuerURL is required"],
+        ),
+        (
+            json!([provider("https://a"), provider("ftp://a")]),
+            vec![r#"oidcProviders[1]: issuerURL "ftp://a" must start with http:// or https://"#],
+        ),
+        (
+            json!([provider("https://a"), provider("https://a")]),
+            vec![r#"oidcProviders[1]: duplicate issuerURL "https://a""#],
+        ),
+        (
+            json!([{ "issuerURL": "https://a", "validations": [] }]),
+            vec![
+                r#"oidcProviders[0] (issuerURL="https://a"): at least one validation is required; without validations any caller able to obtain a token from this issuer can trigger the Receiver"#,
+            ],
+        ),
+        (
+            json!([{
+                "issuerURL": "https://a",
+                "variables": [{ "name": "", "expression": "1" }, { "name": "b", "expression": "" }],
+                "validations": [
+                    { "expression": "", "message": "m" },
+                    { "expression": "true", "message": "" },
+                ],
+            }]),
+            vec![
+                r#"oidcProviders[0] (issuerURL="https://a"): variables[0]: name is required"#,
+                r#"oidcProviders[0] (issuerURL="https://a"): variables[1] (name="b"): expression is required"#,
+                r#"oidcProviders[0] (issuerURL="https://a"): validations[0]: expression is required"#,
+                r#"oidcProviders[0] (issuerURL="https://a"): validations[1]: message is required"#,
+            ],
+        ),
+    ] {
+        assert_eq!(
+            problems_of_providers(&providers, ALLOWED),
+            expected,
+            "{providers}"
+        );
+    }
+}
+
+#[test]
+fn expressions_of_providers_are_compiled_when_the_receiver_is() {
+    let problems = |variable: &str, validation: &str| {
+        let providers = json!([{
+            "issuerURL": "https://a",
+            "variables": [{ "name": "v", "expression": variable }],
+            "validations": [{ "expression": validation, "message": "only ours" }],
+        }]);
+        problems_of_providers(&providers, ALLOWED)
+    };
+    assert_eq!(problems("claims.a", "vars.v == 'b'"), Vec::<String>::new());
+    let place = r#"oidcProviders[0] (issuerURL="https://a"): "#;
+    for (variable, validation, start, end) in [
+        ("1 +", "true", "invalid expression for variable \"v\": ", ""),
+        (
+            "req.a",
+            "true",
+            "invalid expression for variable \"v\": ",
+            "",
+        ),
+        (
+            "1",
+            "nonsense",
+            "invalid expression for validation \"only ours\": ",
+            "",
+        ),
+        (
+            "1",
+            "res.metadata.name == 'a'",
+            "invalid expression for validation \"only ours\": ",
+            "",
+        ),
+        (
+            "1",
+            "vars.v",
+            "invalid expression for validation \"only ours\": ",
+            "CEL expression output type mismatch: expected bool, got dyn",
+        ),
+    ] {
+        let problems = problems(variable, validation);
+        let [problem] = &problems[..] else {
+            panic!("{problems:?}")
+        };
+        assert!(problem.starts_with(&format!("{place}{start}")), "{problem}");
+        assert!(problem.ends_with(end), "{problem}");
+    }
+}
+
+#[test]
+fn issuers_are_asked_over_https_unless_the_operator_says_otherwise() {
+    let plain = json!([provider("http://issuer:8080/team")]);
+    let plain_allowed = Policy {
+        plain_issuers: PlainIssuers::Allowed,
+        ..ALLOWED
+    };
+    let problems = problems_of_providers(&plain, ALLOWED);
+    assert_eq!(
+        problems,
+        [
+            r#"oidcProviders[0]: issuerURL "http://issuer:8080/team" is not https; serve the issuer over https, or let hookgate run with --oidc-allow-http"#
+        ]
+    );
+    assert_eq!(
+        problems_of_providers(&plain, plain_allowed),
+        Vec::<String>::new()
+    );
+    for url in [
+        "https://",
+        "https:///path",
+        "https://user:hush@issuer",
+        "https://issuer?a=b",
+        "https://issuer#a",
+        "https://a b",
+    ] {
+        let problems = problems_of_providers(&json!([provider(url)]), plain_allowed);
+        assert_eq!(problems.len(), 1, "{url}");
+        assert!(problems[0].contains("must be a host"), "{problems:?}");
+    }
+}
+
+#[test]
+fn providers_of_another_type_are_one_mistake() {
+    let spec = json!({
+        "type": "github",
+        "secretRef": { "name": "s" },
+        "oidcProviders": [{ "issuerURL": "ftp://a", "validations": [] }],
+        "resources": [],
+    });
+    let problem = "oidcProviders can only be set when type is generic-oidc";
+    assert_eq!(compile(&spec, ALLOWED).unwrap_err(), [problem]);
 }

@@ -15,6 +15,7 @@ use super::{
     Hook,
     malformed::Malformed,
     problem::Problem,
+    provider::CLAIMS,
     selection::{Detail, Selector, Target, TargetKind},
     verify::Authentic,
 };
@@ -73,7 +74,7 @@ impl Filters {
     /// Compiles all filters of a Receiver, and reports those that cannot be.
     pub(super) fn compile(spec: &ReceiverSpec, problems: &mut Vec<Problem>) -> Self {
         let variables: &[&str] = match spec.type_ {
-            ReceiverType::GenericOidc => &["req", "res", "claims"],
+            ReceiverType::GenericOidc => &["req", "res", CLAIMS],
             _ => &["req", "res"],
         };
         let compile = |filter: Option<&str>| {
@@ -149,17 +150,20 @@ impl Hook {
 
     /// What the filters say of each candidate, in their order, unless `is_over` says meanwhile that nobody waits any longer.
     ///
-    /// It takes long, and as much memory as [`MAX_TREE_BYTES`] allows.
+    /// It takes long, and as much memory as `MAX_TREE_BYTES` allows.
     pub fn judge(
         &self,
-        _: &Authentic,
+        authentic: &Authentic,
         headers: &HeaderMap,
         body: &[u8],
         candidates: &[Candidate],
         is_over: &dyn Fn() -> bool,
     ) -> Result<Vec<Judgement>, Unjudged> {
         let request = request::visible(self.sender, headers, body)?;
-        let variables = Variables::default().with("req", &request);
+        let mut variables = Variables::default().with("req", &request);
+        if let Some(claims) = &authentic.claims {
+            variables = variables.with(CLAIMS, claims.as_object());
+        }
         let judge = |candidate| self.judge_one(candidate, &variables, is_over);
         candidates.iter().map(judge).collect()
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{request::MAX_TREE_BYTES, *};
 use crate::{
     api::receiver::Receiver,
-    hook::{CrossNamespaceRefs, Policy, Secrets, Token},
+    hook::{CrossNamespaceRefs, PlainIssuers, Policy, Secrets, Token},
 };
 
 const BODY: &str = r#"{"ref":"refs/heads/main","n":12345678901234567890,"tags":["app"]}"#;
@@ -25,6 +25,7 @@ fn receiver(spec: &Value) -> Receiver {
 fn compiled(spec: &Value) -> Result<Hook, Vec<String>> {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
+        plain_issuers: PlainIssuers::Denied,
     };
     let hook = Hook::compile(&receiver(spec), policy);
     hook.map_err(|invalid| invalid.problems().iter().map(ToString::to_string).collect())
@@ -70,7 +71,7 @@ fn content_type(value: &str) -> HeaderMap {
 
 fn authentic() -> Authentic {
     let hook = hook("generic", "", "");
-    let verifier = hook.verifier(&HeaderMap::new(), Timestamp::UNIX_EPOCH);
+    let verifier = hook.verifier(&HeaderMap::new(), None, Timestamp::UNIX_EPOCH);
     verifier.unwrap().finish().unwrap()
 }
 

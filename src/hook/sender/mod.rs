@@ -9,8 +9,10 @@ mod bitbucket;
 mod cdevents;
 mod dockerhub;
 mod forgejo;
+mod gcr;
 mod generic;
 mod generic_hmac;
+mod generic_oidc;
 mod gitea;
 mod github;
 mod gitlab;
@@ -27,6 +29,7 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 use kube::ResourceExt as _;
 
 use super::{
+    jwt::KeyRequest,
     keys::Keys,
     malformed::Malformed,
     problem::Problem,
@@ -61,6 +64,8 @@ pub enum Sender {
     Nexus,
     Acr,
     Cdevents,
+    GenericOidc,
+    Gcr,
     Gitea,
     Forgejo,
     StandardWebhooks,
@@ -69,7 +74,7 @@ pub enum Sender {
 
 impl Sender {
     /// Every sender, in the order of the catalogue.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Generic,
         Self::GenericHmac,
         Self::Github,
@@ -81,6 +86,8 @@ impl Sender {
         Self::Nexus,
         Self::Acr,
         Self::Cdevents,
+        Self::GenericOidc,
+        Self::Gcr,
         Self::Gitea,
         Self::Forgejo,
         Self::StandardWebhooks,
@@ -92,11 +99,7 @@ impl Sender {
         let type_ = receiver.spec.type_;
         let named = receiver.annotations().get(annotations::SENDER);
         match named.filter(|name| *name != type_.as_str()) {
-            None => Self::types()
-                .find(|sender| sender.profile().asked == Asked::Type(type_))
-                .ok_or(Problem::UnsupportedType {
-                    name: type_.as_str().to_owned(),
-                }),
+            None => Ok(Self::of_type(type_)),
             Some(name) => Self::on(type_)
                 .find(|sender| sender.as_str() == name)
                 .ok_or_else(|| Problem::UnknownSender {
@@ -106,10 +109,23 @@ impl Sender {
         }
     }
 
-    /// The senders that have a `spec.type` of their own.
-    pub(super) fn types() -> impl Iterator<Item = Self> {
-        let has_type = |sender: &Self| matches!(sender.profile().asked, Asked::Type(_));
-        Self::ALL.into_iter().filter(has_type)
+    /// The sender that a `spec.type` stands for when no annotation names another.
+    fn of_type(type_: ReceiverType) -> Self {
+        match type_ {
+            ReceiverType::Generic => Self::Generic,
+            ReceiverType::GenericHmac => Self::GenericHmac,
+            ReceiverType::GenericOidc => Self::GenericOidc,
+            ReceiverType::Github => Self::Github,
+            ReceiverType::Gitlab => Self::Gitlab,
+            ReceiverType::Bitbucket => Self::Bitbucket,
+            ReceiverType::Harbor => Self::Harbor,
+            ReceiverType::Dockerhub => Self::Dockerhub,
+            ReceiverType::Quay => Self::Quay,
+            ReceiverType::Gcr => Self::Gcr,
+            ReceiverType::Nexus => Self::Nexus,
+            ReceiverType::Acr => Self::Acr,
+            ReceiverType::Cdevents => Self::Cdevents,
+        }
     }
 
     /// The senders that the annotation can name on a Receiver of this type.
@@ -154,12 +170,20 @@ impl Sender {
     /// What the sender itself would send to prove a request; no headers when the path is the only credential.
     pub fn sign(self, secrets: &Secrets, draft: &Draft<'_>) -> Result<Vec<Credential>, Unsignable> {
         let keys = self.keys(secrets)?;
-        let otherwise = if keys.tokens.is_empty() {
+        let otherwise = if self.is_vouched_for() {
+            Unsignable::Issuer
+        } else if keys.tokens.is_empty() {
             Unsignable::PublicKey
         } else {
             Unsignable::Form
         };
         (self.profile().sign)(&keys, draft).ok_or(otherwise)
+    }
+
+    /// Whether an issuer vouches for the sender with a token that nobody else can make.
+    #[must_use]
+    pub fn is_vouched_for(self) -> bool {
+        matches!(self, Self::GenericOidc | Self::Gcr)
     }
 
     /// The header that holds the id of a delivery.
@@ -170,6 +194,11 @@ impl Sender {
 
     pub(super) fn keys(self, secrets: &Secrets) -> Result<Keys, InvalidSecret> {
         (self.profile().keys)(secrets)
+    }
+
+    /// What keys of an issuer are needed to judge the credential; none when it can be judged, or refused, without.
+    pub(super) fn key_request(self, claim: &Claim<'_>) -> Option<KeyRequest> {
+        (self.profile().key_request)(claim)
     }
 
     pub(super) fn verifier(self, claim: &Claim<'_>) -> Result<Verifier, Unauthentic> {
@@ -264,6 +293,8 @@ impl Sender {
             Self::Nexus => &nexus::PROFILE,
             Self::Acr => &acr::PROFILE,
             Self::Cdevents => &cdevents::PROFILE,
+            Self::GenericOidc => &generic_oidc::PROFILE,
+            Self::Gcr => &gcr::PROFILE,
             Self::Gitea => &gitea::PROFILE,
             Self::Forgejo => &forgejo::PROFILE,
             Self::StandardWebhooks => &standard_webhooks::PROFILE,

@@ -8,8 +8,8 @@ use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{
-    super::filter::declares_json, Claim, InvalidSecret, Keys, Malformed, ReceiverType, Secrets,
-    Setup, Unauthentic, Verifier, is_media_type,
+    super::filter::declares_json, Claim, InvalidSecret, KeyRequest, Keys, Malformed, ReceiverType,
+    Secrets, Setup, Unauthentic, Verifier, is_media_type,
 };
 
 /// The media type of JSON.
@@ -33,6 +33,8 @@ pub(super) struct Profile {
     pub(super) keys: fn(&Secrets) -> Result<Keys, InvalidSecret>,
     /// Whether the headers are those of a ping that the sender cannot sign.
     pub(super) is_unsigned_ping: fn(&HeaderMap) -> bool,
+    /// What keys of an issuer are needed to judge the credential; none when it can be judged, or refused, without.
+    pub(super) key_request: fn(&Claim<'_>) -> Option<KeyRequest>,
     /// Finds the credential in the headers.
     pub(super) verifier: fn(&Claim<'_>) -> Result<Verifier, Unauthentic>,
     /// Makes the headers that prove a request, as the sender itself would; nothing when the keys cannot sign.
@@ -94,6 +96,7 @@ impl Profile {
             signs_time: false,
             keys: |secrets| Ok(Keys::token(secrets.token().clone())),
             is_unsigned_ping: |_| false,
+            key_request: |_| None,
             verifier: |_| Ok(Verifier::path()),
             sign: |_, _| Some(Vec::new()),
             decode: None,
@@ -122,6 +125,9 @@ pub enum Unsignable {
     /// The Secret cannot be used at all.
     #[error("invalid secret data: {0}")]
     InvalidSecret(#[from] InvalidSecret),
+    /// Only an issuer makes what proves the sender.
+    #[error("only the issuer can make a token that proves the sender")]
+    Issuer,
     /// The Secret holds the public half of the sender's key.
     #[error("the Secret holds a public key, which checks signatures and makes none")]
     PublicKey,

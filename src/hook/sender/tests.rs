@@ -38,6 +38,8 @@ fn authenticate(sender: Sender, pairs: &[(&'static str, &str)]) -> Result<(), Un
         headers: &headers,
         keys: &keys,
         now: Timestamp::UNIX_EPOCH,
+        providers: &[],
+        issuer_keys: None,
         window: Duration::ZERO,
     })?;
     verifier.update(BODY);
@@ -294,6 +296,8 @@ fn once_gitlab_has_a_signing_token_the_signature_is_required() {
         headers: &headers,
         keys: &keys.unwrap(),
         now: Timestamp::UNIX_EPOCH,
+        providers: &[],
+        issuer_keys: None,
         window: Duration::ZERO,
     };
     let outcome = Sender::Gitlab.verifier(&claim).err();
@@ -361,6 +365,8 @@ fn azure_devops_sends_user_name_and_password_in_one_way() {
             headers: &headers,
             keys: &keys,
             now: Timestamp::UNIX_EPOCH,
+            providers: &[],
+            issuer_keys: None,
             window: Duration::ZERO,
         });
         let proven = verifier.and_then(Verifier::finish).map(|_| ());

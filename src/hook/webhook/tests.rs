@@ -51,6 +51,8 @@ impl Message {
             headers: &self.headers,
             keys: &keys,
             now: Timestamp::from_second(self.now).unwrap(),
+            providers: &[],
+            issuer_keys: None,
             window: Duration::from_mins(5),
         })?;
         self.body.chunks(4).for_each(|chunk| verifier.update(chunk));
@@ -155,7 +157,11 @@ fn id_and_time_are_signed_and_bounded() {
     ] {
         for (signature, key) in [(V1, shared()), (V1A, public())] {
             let message = Message::signed(signature).with(header, value);
-            assert_eq!(message.check(&[key]), Err(reason), "{header}: {value}");
+            assert_eq!(
+                message.check(&[key]),
+                Err(reason.clone()),
+                "{header}: {value}"
+            );
         }
     }
     // The dots separate: no part can lend its end to the next.

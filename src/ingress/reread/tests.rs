@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     cluster::{Embedded, Options, Storage},
-    hook::{CrossNamespaceRefs, Listing, Policy, SetIdentity},
+    hook::{CrossNamespaceRefs, Listing, PlainIssuers, Policy, SetIdentity},
 };
 
 /// A cluster with the Receiver `web`, which names `previous` as live, and its Secret.
@@ -62,6 +62,7 @@ fn receiver(annotations: &Value) -> Receiver {
 fn known(table: &HookTable) -> Arc<Hook> {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
+        plain_issuers: PlainIssuers::Denied,
     };
     let hook = Hook::compile(&receiver(&json!({})), policy).unwrap();
     let data = [("token".to_owned(), ByteString(b"old".to_vec()))];

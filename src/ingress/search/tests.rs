@@ -20,7 +20,9 @@ use super::*;
 use crate::{
     api::receiver::Receiver,
     cluster::{Embedded, Options, Storage},
-    hook::{CrossNamespaceRefs, Entry, Hook, Listing, Policy, Secrets, SetIdentity, Token},
+    hook::{
+        CrossNamespaceRefs, Entry, Hook, Listing, PlainIssuers, Policy, Secrets, SetIdentity, Token,
+    },
 };
 
 /// An API whose Secrets are read, and how often.
@@ -86,6 +88,7 @@ impl Bench {
         .unwrap();
         let policy = Policy {
             cross_namespace_refs: CrossNamespaceRefs::Denied,
+            plain_issuers: PlainIssuers::Denied,
         };
         let hook = Hook::compile(&receiver, policy).unwrap();
         let secrets = Secrets::from(Token::new(token.into()).unwrap());

@@ -180,6 +180,7 @@ mod tests {
         }));
         let policy = crate::hook::Policy {
             cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
+            plain_issuers: crate::hook::PlainIssuers::Denied,
         };
         let hook = Hook::compile(&object.unwrap(), policy).unwrap();
         let data = [

@@ -141,6 +141,15 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts a fetch of the keys of an issuer.
+    pub fn issuer_fetch(&self, is_done: bool) {
+        let result = if is_done { "done" } else { "failed" };
+        self.0
+            .issuer_fetches
+            .get_or_create(&IssuerFetch { result })
+            .inc();
+    }
+
     /// Records one patch of one target and the time the API server took.
     pub fn trigger_patch(&self, result: PatchResult, took: Duration) {
         self.0.patches.get_or_create(&Patch::from(result)).inc();
@@ -226,6 +235,7 @@ struct Families {
     /// The labels in `deliveries` by Receiver, so that a Receiver's can be removed.
     known_deliveries: Mutex<HashMap<(String, String), HashSet<Delivery>>>,
     refusals: Family<Refusal, Counter>,
+    issuer_fetches: Family<IssuerFetch, Counter>,
     patches: Family<Patch, Counter>,
     patch_seconds: Histogram,
     used_secrets: UsedSecrets,
@@ -250,6 +260,7 @@ impl Families {
             deliveries: Family::default(),
             known_deliveries: Mutex::default(),
             refusals: Family::default(),
+            issuer_fetches: Family::default(),
             patches: Family::default(),
             patch_seconds: Histogram::new(REQUEST_SECONDS),
             used_secrets: UsedSecrets::default(),
@@ -297,6 +308,11 @@ impl Families {
             "hookgate_refusals",
             "Deliveries that a phase refused, by HTTP status code",
             self.refusals.clone(),
+        );
+        self.registry.register(
+            "hookgate_issuer_fetches",
+            "Fetches of the keys of OpenID Connect issuers, by result",
+            self.issuer_fetches.clone(),
         );
         self.registry.register(
             "hookgate_trigger_patches",
@@ -393,6 +409,11 @@ struct Delivery {
 struct Refusal {
     phase: &'static str,
     code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerFetch {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -77,6 +77,11 @@ fn refusals_and_patches_are_counted() {
     let metrics = Metrics::new();
     metrics.refusal("authenticate", 401);
     metrics.trigger_patch(PatchResult::Done, Duration::from_millis(3));
+    metrics.issuer_fetch(false);
+    check(
+        &metrics,
+        r#"hookgate_issuer_fetches_total{result="failed"} 1"#,
+    );
     check(
         &metrics,
         r#"hookgate_refusals_total{phase="authenticate",code="401"} 1"#,

@@ -8,8 +8,8 @@ use hookgate::{
     api::receiver::{Receiver, ReceiverStatus},
     cli::serve::{Addresses, Serving},
     config::{
-        self, ApiBudget, CrossNamespaceRefs, Journal, ListenAddr, Retry, Role, Scope, SecretWatch,
-        StatusWrites,
+        self, ApiBudget, CrossNamespaceRefs, Issuers, Journal, ListenAddr, Retry, Role, Scope,
+        SecretWatch, StatusWrites,
     },
     hook::Secrets,
 };
@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use super::{
     back_end::{BackEnd, Running},
+    issuer::{Issuer, KEYS},
     line::Line,
     objects::{self, DEADLINE, REQUESTED_AT},
     wire::{Answer, Delivery},
@@ -91,6 +92,20 @@ impl Gateway {
     /// Starts again with references to other namespaces refused.
     pub(crate) async fn refuse_cross_namespace_refs(&mut self) {
         self.config.cross_namespace_refs = CrossNamespaceRefs::Denied;
+        self.restart().await;
+    }
+
+    /// Starts again, trusting the certificate of this issuer and asking it for Google's keys, too.
+    pub(crate) async fn know(&mut self, issuer: &Issuer) {
+        let file = self.journal.path().join("authority.pem");
+        std::fs::write(&file, issuer.authority()).expect("a file is written");
+        let keys = format!("{}{KEYS}", issuer.url());
+        self.config.issuers = Issuers {
+            allow_http: false,
+            ca_file: Some(file),
+            google_certs_url: keys.clone(),
+            google_proxy_certs_url: keys,
+        };
         self.restart().await;
     }
 
@@ -373,6 +388,7 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         operator: ListenAddr::loopback(0),
         scope: Scope::Namespace(namespace.to_owned()),
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
+        issuers: Issuers::default(),
         secret_watch: SecretWatch::Matching("reconcile.fluxcd.io/watch=Enabled".to_owned()),
         concurrent: 4,
         retry: Retry::default(),

@@ -6,11 +6,13 @@ pub(crate) mod api_server;
 pub(crate) mod back_end;
 pub(crate) mod binary;
 pub(crate) mod gateway;
+pub(crate) mod issuer;
 pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod objects;
 pub(crate) mod replica;
 pub(crate) mod rights;
+pub(crate) mod signer;
 pub(crate) mod wire;
 
 pub(crate) use back_end::BackEnd;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
@@ -19,7 +19,10 @@ use crate::{
     },
     cli::output,
     config::New,
-    hook::{CrossNamespaceRefs, Hook, Policy, Refusal, Secrets, Selector, Sender, Target, Token},
+    hook::{
+        CrossNamespaceRefs, Hook, PlainIssuers, Policy, Refusal, Secrets, Selector, Sender, Target,
+        Token,
+    },
 };
 
 /// Prints what `args` describes.
@@ -40,18 +43,18 @@ struct Written {
 
 impl Written {
     fn of(args: &New, sender: Sender, token: &str) -> anyhow::Result<Self> {
+        let name = sender.as_str();
+        ensure!(
+            !sender.is_vouched_for(),
+            "a Receiver for `{name}` needs more than a token: begin with receivers/{name}/receiver.yaml, and its README.md"
+        );
         let (receiver, hook) = compiled(args, sender)?;
         let secret_name = secret_name(args);
         let parsed = Token::new(token.as_bytes().to_vec())?;
         let secrets = Secrets::from(parsed.clone());
         let hook = hook
             .with_secrets(&secrets, Timestamp::now())
-            .with_context(|| {
-                format!(
-                    "a Receiver for `{}` cannot be used with this token",
-                    sender.as_str()
-                )
-            })?;
+            .with_context(|| format!("a Receiver for `{name}` cannot be used with this token"))?;
         let secret = json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -93,6 +96,7 @@ fn compiled(args: &New, sender: Sender) -> anyhow::Result<(Receiver, Hook)> {
     let mut receiver = receiver(args, sender)?;
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
+        plain_issuers: PlainIssuers::Allowed,
     };
     let hook = Hook::compile(&receiver, policy)?;
     if let Some(refusal) = hook.selection().refusals.first() {

@@ -32,7 +32,7 @@ use crate::{
     },
     cli::{connect, output},
     config::{ReceiverName, Rotate},
-    hook::{CrossNamespaceRefs, Hook, HookPath, Policy, Secrets, Sender, Token},
+    hook::{CrossNamespaceRefs, Hook, HookPath, PlainIssuers, Policy, Secrets, Sender, Token},
 };
 
 /// How long the controller may take to show the new path.
@@ -276,6 +276,7 @@ impl Rotation {
     fn check(&self, token: &str) -> anyhow::Result<()> {
         let policy = Policy {
             cross_namespace_refs: CrossNamespaceRefs::Allowed,
+            plain_issuers: PlainIssuers::Allowed,
         };
         let hook = Hook::compile(&self.receiver, policy)
             .with_context(|| format!("Receiver `{}` is invalid", self.name))?;

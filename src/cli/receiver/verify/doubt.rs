@@ -143,7 +143,7 @@ impl Attempt<'_> {
     fn times(&self) -> Option<String> {
         let hook = self.subject.hook_with(self.subject.secret.clone())?;
         let headers = &self.recording.headers;
-        if hook.verifier(headers, self.now).err() != Some(Unauthentic::OutsideWindow) {
+        if hook.verifier(headers, None, self.now).err() != Some(Unauthentic::OutsideWindow) {
             return None;
         }
         let time = headers.get("webhook-timestamp")?.to_str().ok()?;
@@ -164,7 +164,7 @@ impl Attempt<'_> {
         let proven = others.into_iter().find(|other| {
             let hook = self.subject.hook_of(*other);
             hook.is_some_and(|hook| {
-                let is_asked_for_proof = hook.verifier(&HeaderMap::new(), self.now).is_err();
+                let is_asked_for_proof = hook.verifier(&HeaderMap::new(), None, self.now).is_err();
                 is_asked_for_proof && self.is_proven_by(&hook)
             })
         })?;
@@ -196,7 +196,7 @@ impl Attempt<'_> {
 
 /// Whether a request proves its sender to a hook.
 fn is_proven(hook: &Hook, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
-    hook.verifier(headers, now).is_ok_and(|mut verifier| {
+    hook.verifier(headers, None, now).is_ok_and(|mut verifier| {
         verifier.update(body);
         verifier.finish().is_ok()
     })

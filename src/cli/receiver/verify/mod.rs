@@ -15,10 +15,11 @@ use jiff::Timestamp;
 use self::{story::Story, subject::Subject};
 use super::choice;
 use crate::{
-    cli::{output, recording::Recording},
+    cli::{output, recording::Recording, serve::issuers},
     config,
     hook::{Entry, Hook, HookTable},
-    ingress::{Gateway, Phase, Rehearsal},
+    ingress::{Gateway, IssuerSettings, Issuers, Phase, Rehearsal},
+    telemetry::Metrics,
 };
 
 /// Shows what would become of the request; it is an error when it would trigger nothing.
@@ -26,7 +27,8 @@ pub(super) async fn run(args: &config::Verify) -> anyhow::Result<()> {
     let recording = choice::recorded(&args.file).await?;
     let now = args.at.unwrap_or_else(Timestamp::now);
     let subject = Subject::find(args, &recording, now).await?;
-    let verdict = judge(&subject, recording, now).await;
+    let settings = issuers(&args.issuers)?;
+    let verdict = judge(&subject, recording, settings, now).await;
     output::write(&verdict.text)?;
     match verdict.stop {
         None => Ok(()),
@@ -41,7 +43,12 @@ struct Verdict {
     stop: Option<String>,
 }
 
-async fn judge(subject: &Subject, recording: Recording, now: Timestamp) -> Verdict {
+async fn judge(
+    subject: &Subject,
+    recording: Recording,
+    settings: IssuerSettings,
+    now: Timestamp,
+) -> Verdict {
     let table = HookTable::default();
     let listing = subject.foresight.listing.as_ref();
     if let Some(listing) = listing {
@@ -54,7 +61,8 @@ async fn judge(subject: &Subject, recording: Recording, now: Timestamp) -> Verdi
     let paths = listing.map(|listing| listing.paths.iter());
     let mut paths = paths.into_iter().flatten().map(|live| live.path.reveal());
     let path = paths.next();
-    let gateway = Gateway::rehearsing(table);
+    let issuers = Issuers::new(settings, table.clone(), Metrics::new());
+    let gateway = Gateway::rehearsing(table, issuers);
     let end = gateway.rehearse(request(&recording), now).await;
     let mut text = format!("A request for Receiver {}\n\n", subject.name());
     let mut story = Story {

@@ -23,6 +23,7 @@ use crate::{
         connect, manifests,
         receiver::{choice, found},
         recording::Recording,
+        serve::plain_issuers,
     },
     config::Verify,
     hook::{CrossNamespaceRefs, Hook, Policy, ReceiverRef, Secrets, Sender},
@@ -57,6 +58,7 @@ impl Subject {
             } else {
                 CrossNamespaceRefs::Allowed
             },
+            plain_issuers: plain_issuers(&args.issuers),
         };
         match &args.manifest {
             Some(file) => Self::in_file(args, file, recording, policy, now),

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     api::receiver::Receiver,
     cli::delivery,
-    hook::{CrossNamespaceRefs, Policy, Secrets, Sender},
+    hook::{CrossNamespaceRefs, PlainIssuers, Policy, Secrets, Sender},
 };
 
 const TOKEN: &str = "s3cret-of-the-operator";
@@ -40,6 +40,7 @@ fn secret(token: &str) -> Secret {
 fn subject_with(more: &Value, token: &str) -> Subject {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
+        plain_issuers: PlainIssuers::Denied,
     };
     Subject::of(
         receiver(more),
@@ -69,8 +70,12 @@ fn github() -> Recording {
     push(Sender::Github, TOKEN)
 }
 
+fn settings() -> IssuerSettings {
+    issuers(&config::Issuers::default()).unwrap()
+}
+
 async fn verdict(subject: &Subject, recording: Recording) -> Verdict {
-    let verdict = judge(subject, recording, Timestamp::now()).await;
+    let verdict = judge(subject, recording, settings(), Timestamp::now()).await;
     let told = format!("{}{:?}", verdict.text, verdict.stop);
     assert!(!told.contains(TOKEN), "{told}");
     verdict
@@ -128,7 +133,7 @@ async fn every_request_of_the_catalogue_gets_through_as_of_its_time() {
         let signed_at = signed_at.and_then(|it| it.to_str().ok()?.parse().ok());
         let now = Timestamp::from_second(signed_at.unwrap_or_default()).unwrap();
         let subject = Subject::find(&args, &recording, now).await.unwrap();
-        let Verdict { text, stop } = judge(&subject, recording, now).await;
+        let Verdict { text, stop } = judge(&subject, recording, settings(), now).await;
         assert_eq!(stop, None, "{text}");
     }
 }
@@ -202,6 +207,7 @@ async fn a_receiver_that_takes_nothing_says_why() {
     .await;
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
+        plain_issuers: PlainIssuers::Denied,
     };
     let missing = Status::failure("secrets \"token\" not found", "NotFound").with_code(404);
     let missing = kube::Error::Api(missing.boxed());
@@ -304,7 +310,7 @@ async fn a_time_that_is_past_is_told_with_a_way_to_look_back() {
     let subject = subject_with(&signed, &token);
     let recording = push(Sender::StandardWebhooks, &token);
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(1);
-    let Verdict { text, stop } = judge(&subject, recording.clone(), later).await;
+    let Verdict { text, stop } = judge(&subject, recording.clone(), settings(), later).await;
     assert!(stop.unwrap().contains("replay window"), "{text}");
     assert!(
         text.contains("and is right as of then: try `--at 20"),

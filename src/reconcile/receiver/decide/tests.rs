@@ -4,10 +4,11 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::hook::{CrossNamespaceRefs, Token};
+use crate::hook::{CrossNamespaceRefs, PlainIssuers, Token};
 
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Allowed,
+    plain_issuers: PlainIssuers::Denied,
 };
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

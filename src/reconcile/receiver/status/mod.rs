@@ -230,7 +230,7 @@ fn terminal(problems: &str) -> String {
 
 fn shadowed(owner: &ReceiverRef) -> String {
     format!(
-        "the path belongs to the older Receiver `{owner}`, which gets the deliveries: change the token in the Secret of one of them"
+        "the path belongs to the older Receiver `{owner}`, which gets the deliveries: change the token in the Secret of one of them, or the name of one that has no Secret"
     )
 }
 

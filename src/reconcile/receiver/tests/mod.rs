@@ -217,7 +217,10 @@ async fn mistakes_stall_one_receiver_and_harm_no_other() {
     cluster
         .receiver(APPS, "malformed", &json!({"spec": null}))
         .await;
-    let mistakes = json!({"spec": {"type": "gcr", "resourceFilter": "req"}});
+    let mistakes = json!({
+        "metadata": {"annotations": {"hookgate.dev/sender": "nobody"}},
+        "spec": {"resourceFilter": "req"},
+    });
     cluster.receiver(APPS, "mistaken", &mistakes).await;
     cluster.receiver(APPS, "web", &json!({})).await;
     let mut replica = Replica::leader(&cluster);
@@ -226,12 +229,15 @@ async fn mistakes_stall_one_receiver_and_harm_no_other() {
     cluster.status(APPS, "malformed", is_stalled).await;
     let status = cluster.status(APPS, "mistaken", is_stalled).await;
     let message = &status.conditions.find(READY).unwrap().message;
-    assert!(message.contains("`gcr`"), "{message}");
+    assert!(message.contains("`nobody`"), "{message}");
     assert!(message.contains("resourceFilter"), "{message}");
     cluster
         .change(
             "mistaken",
-            &json!({"spec": {"type": "gitlab", "resourceFilter": null}}),
+            &json!({
+                "metadata": {"annotations": {"hookgate.dev/sender": null}},
+                "spec": {"type": "gitlab", "resourceFilter": null},
+            }),
         )
         .await;
     cluster.status(APPS, "mistaken", is_ready).await;
