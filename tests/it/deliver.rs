@@ -206,7 +206,7 @@ on_every_back_end! {
     async fn a_receiver_that_is_not_ready_asks_to_come_back(gw) {
         gw.apply_catalogue("github").await;
         let push = gw.recorded(PUSH, "github").await;
-        gw.apply(&receiver("github", "github", "secretRef: {name: github-receiver}\nresourceFilter: 'true'")).await;
+        gw.apply(&receiver("github", "github", "secretRef: {name: github-receiver}\nresourceFilter: 'req.'")).await;
         gw.settled().await;
         let answer = gw.send(push).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
