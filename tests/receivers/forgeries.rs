@@ -17,9 +17,7 @@ fn any_flipped_bit_in_a_signed_body_is_refused() {
     let check = |folder: Folder| {
         for (name, recording) in folder.recordings() {
             let mut body = recording.body.to_vec();
-            // What is signed in a form is the JSON of another recording; here its notation is of interest.
-            let step = if name.contains("form") { 9 } else { 1 };
-            for position in (0..body.len() * 8).step_by(step) {
+            for position in 0..body.len() * 8 {
                 body[position / 8] ^= 1 << (position % 8);
                 let outcome = folder.authenticate(&recording.headers, &body);
                 assert!(outcome.is_err(), "{name}: bit {position}");
@@ -43,13 +41,7 @@ fn any_flipped_bit_in_the_credential_is_refused() {
             for (name, recording) in folder.recordings() {
                 let credential = right(&folder, &header, &recording);
                 let credential = credential.as_bytes();
-                // A token of an issuer is long, and checking it slow; each bit of a short one is flipped beside the code.
-                let step = if folder.sender().is_vouched_for() {
-                    9
-                } else {
-                    1
-                };
-                for position in (0..credential.len() * 8).step_by(step) {
+                for position in 0..credential.len() * 8 {
                     let mut flipped = credential.to_vec();
                     flipped[position / 8] ^= 1 << (position % 8);
                     let is_same = is_same_signature(credential, &flipped);
