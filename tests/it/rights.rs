@@ -10,7 +10,7 @@ use hookgate::{
     config::Role,
     hook::MAX_INTERPRETED_BYTES,
 };
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Event};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, ListParams},
@@ -194,9 +194,7 @@ impl Life {
         ));
         let gone = self.in_time("the Receiver does not go away", gone);
         gone.await?.map_err(|error| error.to_string())?;
-        let events: Api<Event> = Api::namespaced(self.admin.clone(), &self.namespace);
-        let events = events.list(&ListParams::default()).await.expect("Events");
-        if events.items.is_empty() {
+        if objects::events(&self.admin, &self.namespace, "labelled", "Succeeded").await == 0 {
             return Err("there are no events".to_owned());
         }
         let first = self.presences().await;
