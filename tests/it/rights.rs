@@ -10,6 +10,7 @@ use hookgate::{
     config::Role,
     hook::MAX_INTERPRETED_BYTES,
 };
+use http::StatusCode;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client, ResourceExt,
@@ -126,13 +127,19 @@ impl Life {
         Ok(())
     }
 
-    /// The path changes with the token, for the reconcilers and for the gateway.
+    /// The path changes with the token, for the reconcilers and for the gateway, and the old one leads nowhere.
     async fn a_new_token_counts(&self) -> Result<(), String> {
         let before = self.path("named").await?;
         self.apply(&watched_secret("token", "another")).await;
         let is_new = |path: &str| path != before;
         self.path_that("named", is_new).await?;
-        self.push("named", 200).await
+        self.push("named", 200).await?;
+        let is_gone = async {
+            let old = Delivery::post(&before, "");
+            while self.processes[0].send(old.clone()).await.status != StatusCode::NOT_FOUND {}
+        };
+        self.in_time("the path of the old token still leads somewhere", is_gone)
+            .await
     }
 
     async fn what_is_denied_is_told(&self) -> Result<(), String> {
