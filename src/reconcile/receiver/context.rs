@@ -213,8 +213,7 @@ impl Context {
             return Some(roster.fail(&receiver, min, max));
         }
         roster.succeed(&receiver);
-        let interval = interval(object).get();
-        (matches!(outcome, Outcome::Ready { .. }) && !interval.is_zero()).then_some(interval)
+        outcome.due_after(interval(object).get())
     }
 
     fn publish_sync(&self, roster: &mut Roster) {

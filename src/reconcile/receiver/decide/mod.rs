@@ -2,7 +2,7 @@
 //!
 //! Pure; it does not know whether this replica may write.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
@@ -95,6 +95,13 @@ pub(super) enum Outcome {
         /// Whether the path is known to be gone, and not just unknown at the moment.
         is_path_gone: bool,
     },
+}
+
+impl Outcome {
+    /// How long until a Receiver with nothing to retry is due again without a cause; an interval of `0s` means never.
+    pub(super) fn due_after(&self, interval: Duration) -> Option<Duration> {
+        (matches!(self, Self::Ready { .. }) && !interval.is_zero()).then_some(interval)
+    }
 }
 
 /// Decides what should be.

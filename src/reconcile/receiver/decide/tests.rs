@@ -362,3 +362,16 @@ fn a_secret_that_cannot_be_read_leaves_a_ready_receiver_its_path() {
     let decision = decided(&ready(&json!({})), missing(), None);
     assert!(has_no_path(&decision), "it is known to be gone");
 }
+
+#[test]
+fn only_a_receiver_that_is_ready_is_due_at_its_interval_and_never_at_none() {
+    let minute = Duration::from_mins(1);
+    let ready = decided(&json!({}), found(), None).outcome;
+    assert_eq!(ready.due_after(minute), Some(minute));
+    assert_eq!(ready.due_after(Duration::ZERO), None);
+    let suspended = decided(&json!({"spec": {"suspend": true}}), found(), None).outcome;
+    assert_eq!(suspended.due_after(minute), None);
+    let broken = json!({"metadata": {"annotations": {"hookgate.dev/sender": "nobody"}}});
+    let stalled = decided(&broken, found(), None).outcome;
+    assert_eq!(stalled.due_after(minute), None);
+}
