@@ -7,7 +7,9 @@ use k8s_openapi::{
     api::core::v1::{Event, EventSource, ObjectReference},
     apimachinery::pkg::apis::meta::v1::Time,
 };
-use kube::api::ObjectMeta;
+use kube::{Resource as _, api::ObjectMeta};
+
+use super::receiver::Receiver;
 
 /// The component that Flux users filter events of Receivers by.
 const SOURCE: &str = "notification-controller";
@@ -33,6 +35,20 @@ pub enum Severity {
     Normal,
     /// Somebody should look.
     Warning,
+}
+
+/// Names a Receiver as what an event is about.
+#[must_use]
+pub fn of_receiver(metadata: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(Receiver::api_version(&()).into_owned()),
+        kind: Some(Receiver::kind(&()).into_owned()),
+        name: metadata.name.clone(),
+        namespace: metadata.namespace.clone(),
+        resource_version: metadata.resource_version.clone(),
+        uid: metadata.uid.clone(),
+        field_path: None,
+    }
 }
 
 /// The event that tells of a thing that has just happened.

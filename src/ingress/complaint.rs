@@ -9,19 +9,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, ObjectReference};
-use kube::{
-    Api, Resource as _,
-    api::{ListParams, PostParams},
-};
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, api::PostParams};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
+use super::receiver::metadata;
 use crate::{
-    api::{
-        event::{Happening, Severity, event},
-        receiver::Receiver,
-    },
+    api::event::{Happening, Severity, event, of_receiver},
     hook::{MAX_INTERPRETED_BYTES, ReceiverRef},
 };
 
@@ -82,20 +77,8 @@ impl Complaints {
 }
 
 async fn write(client: kube::Client, receiver: &ReceiverRef) -> kube::Result<()> {
-    let ReceiverRef { namespace, name } = receiver;
-    let receivers: Api<Receiver> = Api::namespaced(client.clone(), namespace);
-    let this = ListParams::default().fields(&format!("metadata.name={name}"));
-    let Some(found) = receivers.list_metadata(&this).await?.items.pop() else {
+    let Some(metadata) = metadata(client.clone(), receiver).await? else {
         return Ok(());
-    };
-    let regarding = ObjectReference {
-        api_version: Some(Receiver::api_version(&()).into_owned()),
-        kind: Some(Receiver::kind(&()).into_owned()),
-        namespace: Some(namespace.clone()),
-        name: Some(name.clone()),
-        uid: found.metadata.uid,
-        resource_version: found.metadata.resource_version,
-        field_path: None,
     };
     let happening = Happening {
         severity: Severity::Warning,
@@ -104,8 +87,8 @@ async fn write(client: kube::Client, receiver: &ReceiverRef) -> kube::Result<()>
             "a delivery was larger than {MAX_INTERPRETED_BYTES} bytes, which is too large to be understood, and triggered nothing: let the host send less, or look at it with no filter"
         ),
     };
-    let events: Api<Event> = Api::namespaced(client, namespace);
-    let event = event(regarding, &happening, Timestamp::now());
+    let events: Api<Event> = Api::namespaced(client, &receiver.namespace);
+    let event = event(of_receiver(&metadata), &happening, Timestamp::now());
     events
         .create(&PostParams::default(), &event)
         .await

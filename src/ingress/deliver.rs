@@ -88,12 +88,7 @@ pub(super) async fn phases(
     record.enter(Phase::Interpret);
     let event = match hook.interpret(&authentic, &received.headers, received.kept()) {
         Ok(event) => event,
-        Err(problem) => {
-            if problem == Uninterpretable::TooLarge {
-                gateway.complaints.too_large(hook.receiver());
-            }
-            return Ok(Outcome::NotUnderstood(problem));
-        }
+        Err(problem) => return Ok(not_understood(gateway, &hook, problem)),
     };
     record.event.clone_from(&event.name);
 
@@ -124,6 +119,14 @@ pub(super) async fn phases(
     let outcome = Outcome::of(&report, refusals);
     record.report = report;
     Ok(outcome)
+}
+
+/// Only the host can mend a body that is too large, so the owner of the Receiver is told.
+fn not_understood(gateway: &Gateway, hook: &Hook, problem: Uninterpretable) -> Outcome {
+    if problem == Uninterpretable::TooLarge {
+        gateway.complaints.too_large(hook.receiver());
+    }
+    Outcome::NotUnderstood(problem)
 }
 
 /// Finds the hook of the path; one that nobody knows may be that of a token that was changed unseen, and one whose

@@ -17,6 +17,7 @@ mod operator;
 mod outcome;
 mod readiness;
 mod reads;
+mod receiver;
 mod rehearsal;
 mod reread;
 mod search;

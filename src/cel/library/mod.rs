@@ -37,18 +37,20 @@ pub(super) struct Function {
     pub(super) apply: Apply,
 }
 
+/// All that is declared, file by file.
+const DECLARED: [&[Declared]; 9] = [
+    operators::FUNCTIONS,
+    conversions::FUNCTIONS,
+    strings::FUNCTIONS,
+    format::FUNCTIONS,
+    regexes::FUNCTIONS,
+    times::FUNCTIONS,
+    lists::FUNCTIONS,
+    encoders::FUNCTIONS,
+    optionals::FUNCTIONS,
+];
+
 static FUNCTIONS: LazyLock<BTreeMap<&'static str, Function>> = LazyLock::new(|| {
-    let all = [
-        operators::FUNCTIONS,
-        conversions::FUNCTIONS,
-        strings::FUNCTIONS,
-        format::FUNCTIONS,
-        regexes::FUNCTIONS,
-        times::FUNCTIONS,
-        lists::FUNCTIONS,
-        encoders::FUNCTIONS,
-        optionals::FUNCTIONS,
-    ];
     let function = |declared: &Declared| {
         let signatures = declared.signatures.iter();
         Function {
@@ -58,7 +60,7 @@ static FUNCTIONS: LazyLock<BTreeMap<&'static str, Function>> = LazyLock::new(|| 
             apply: declared.apply,
         }
     };
-    let declared = all.into_iter().flatten();
+    let declared = DECLARED.into_iter().flatten();
     declared.map(|it| (it.name, function(it))).collect()
 });
 
@@ -93,18 +95,7 @@ mod tests {
 
     #[test]
     fn every_signature_can_be_read_and_every_name_is_declared_once() {
-        let declared = [
-            operators::FUNCTIONS,
-            conversions::FUNCTIONS,
-            strings::FUNCTIONS,
-            format::FUNCTIONS,
-            regexes::FUNCTIONS,
-            times::FUNCTIONS,
-            lists::FUNCTIONS,
-            encoders::FUNCTIONS,
-            optionals::FUNCTIONS,
-        ];
-        let declared: Vec<_> = declared.into_iter().flatten().collect();
+        let declared: Vec<_> = DECLARED.into_iter().flatten().collect();
         assert_eq!(declared.len(), FUNCTIONS.len());
         for Declared {
             name, signatures, ..

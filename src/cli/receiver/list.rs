@@ -17,16 +17,7 @@ use crate::{
     config::{List, ListOutput},
 };
 
-const COLUMNS: &Columns = &[
-    ("NAMESPACE", 0),
-    ("NAME", 0),
-    ("SENDER", 0),
-    ("READY", 0),
-    ("AGE", 0),
-    ("TRIGGERS", 0),
-    ("DENIED", 0),
-    ("LAST TRIGGER", 0),
-];
+const COLUMNS: &Columns = WIDE_COLUMNS.split_at(8).0;
 
 const WIDE_COLUMNS: &Columns = &[
     ("NAMESPACE", 0),

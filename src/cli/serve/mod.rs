@@ -115,19 +115,14 @@ impl Serving {
         let owed = opened.owes_sweep.then(|| journal.clone());
         let budgeted = budgeted::client(client, &budget);
         let targets = Targets::new(budgeted.clone(), table.clone(), watch_scope(&config.scope));
-        let (patching, targets_of_trigger) = (client.clone(), targets.clone());
+        let patching = client.clone();
+        let trigger = Trigger::new(patching, targets.clone(), opened, budget, metrics.clone());
         let mut serving = Self {
             gateway: addresses.gateway.as_ref().map(Listener::address),
             admin: addresses.admin.iter().map(Listener::address).collect(),
             operator: addresses.operator.as_ref().map(Listener::address),
             readiness: Readiness::default(),
-            trigger: Trigger::new(
-                patching,
-                targets_of_trigger,
-                opened,
-                budget,
-                metrics.clone(),
-            ),
+            trigger,
             parts: JoinSet::new(),
             stop_parts: CancellationToken::new(),
             dispatcher: JoinSet::new(),

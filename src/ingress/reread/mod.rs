@@ -10,16 +10,16 @@ use std::{
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, api::ListParams};
+use kube::Api;
 use tokio::{
     sync::Mutex as AsyncMutex,
     time::{Instant, timeout},
 };
 use tracing::warn;
 
-use super::reads::Reads;
+use super::{reads::Reads, receiver::metadata};
 use crate::{
-    api::{live_secrets::LiveSets, receiver::Receiver},
+    api::live_secrets::LiveSets,
     hook::{Entry, Hook, HookTable, ReceiverRef, Secrets},
 };
 
@@ -126,13 +126,10 @@ impl SecretReader {
         hook.with_secrets(&secrets, Timestamp::now()).ok()
     }
 
-    /// The secrets that a Receiver names as live now, by a list, which is a right that a gateway has.
+    /// The secrets that a Receiver names as live now.
     async fn named(&self, receiver: &ReceiverRef) -> Option<LiveSets> {
-        let client = self.client.clone()?;
-        let receivers: Api<Receiver> = Api::namespaced(client, &receiver.namespace);
-        let this = ListParams::default().fields(&format!("metadata.name={}", receiver.name));
-        match receivers.list_metadata(&this).await {
-            Ok(listed) => Some(LiveSets::of(&listed.items.first()?.metadata)),
+        match metadata(self.client.clone()?, receiver).await {
+            Ok(metadata) => Some(LiveSets::of(&metadata?)),
             Err(error) => {
                 warn!(%receiver, %error, "cannot read a Receiver");
                 None

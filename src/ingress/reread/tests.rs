@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    api::receiver::Receiver,
     cluster::{Embedded, Options, Storage},
     hook::{CrossNamespaceRefs, Listing, PlainIssuers, Policy, SetIdentity},
 };

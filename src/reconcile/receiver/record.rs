@@ -3,7 +3,6 @@
 //! Nothing is written that is already so; what another writer changed meanwhile is read and tried again.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Client, Resource,
     api::{ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams},
@@ -21,6 +20,7 @@ use crate::{
         annotations::{FINALIZER, REQUESTED_AT},
         condition::Stamp,
         duration::Duration,
+        event::of_receiver,
         receiver::{Receiver, ReceiverStatus},
     },
     hook::{ReceiverRef, Refusal},
@@ -114,7 +114,7 @@ impl Record<'_> {
         api.patch_status(&name, &by_hookgate(), &Patch::Merge(patch))
             .await?;
         for happening in status::happenings(&stored.status, &new, self.standing, self.interval) {
-            event::publish(client, reference(&stored.metadata), &happening).await;
+            event::publish(client, of_receiver(&stored.metadata), &happening).await;
         }
         Ok(())
     }
@@ -184,17 +184,5 @@ fn by_hookgate() -> PatchParams {
     PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
-    }
-}
-
-fn reference(metadata: &ObjectMeta) -> ObjectReference {
-    ObjectReference {
-        api_version: Some(Receiver::api_version(&()).into_owned()),
-        kind: Some(Receiver::kind(&()).into_owned()),
-        name: metadata.name.clone(),
-        namespace: metadata.namespace.clone(),
-        resource_version: metadata.resource_version.clone(),
-        uid: metadata.uid.clone(),
-        field_path: None,
     }
 }

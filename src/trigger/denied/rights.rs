@@ -156,19 +156,7 @@ fn questions(target: &Target) -> [Question; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn target(name: &str) -> Target {
-        Target {
-            kind: TargetKind {
-                group: "source.toolkit.fluxcd.io".to_owned(),
-                version: "v1".to_owned(),
-                kind: "GitRepository".to_owned(),
-                plural: "gitrepositories".to_owned(),
-            },
-            namespace: "apps".to_owned(),
-            name: name.to_owned(),
-        }
-    }
+    use crate::trigger::tests::target;
 
     /// Asks as long as there is something to ask; the API server is a function of namespace and name.
     fn ask(

@@ -159,7 +159,7 @@ impl Targets {
     /// What is known of the permission to watch what a selector selects by labels or with filters.
     pub(super) fn access(&self, selector: &Selector) -> Access {
         let (kind, namespace) = place(selector);
-        let view = self.0.view(&self.0.scope.watched(kind, namespace));
+        let view = self.0.view_of(kind, namespace);
         view.map_or(Access::Unknown, |view| view.borrow().access(selector))
     }
 
@@ -170,7 +170,7 @@ impl Targets {
             namespace,
             name,
         } = target;
-        let view = self.0.view(&self.0.scope.watched(kind, namespace));
+        let view = self.0.view_of(kind, namespace);
         view.is_some_and(|view| match &*view.borrow() {
             View::Synced(index, _) => index.carries(namespace, name, labels),
             _ => false,
@@ -184,7 +184,7 @@ impl Targets {
             namespace,
             name,
         } = target;
-        let view = self.0.view(&self.0.scope.watched(kind, namespace));
+        let view = self.0.view_of(kind, namespace);
         view.is_some_and(|view| match &*view.borrow() {
             View::Synced(index, _) => !index.carries(namespace, name, &BTreeMap::new()),
             View::Refused(status) => status.code == 404,
@@ -241,6 +241,10 @@ impl Shared {
             *known = detail.max(*known);
         }
         in_use
+    }
+
+    fn view_of(&self, kind: &TargetKind, namespace: &str) -> Option<Receiver<View>> {
+        self.view(&self.scope.watched(kind, namespace))
     }
 
     fn view(&self, watched: &Watched) -> Option<Receiver<View>> {

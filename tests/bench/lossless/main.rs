@@ -22,7 +22,7 @@ use hookgate::api::duration::Duration;
 
 use self::{
     rounds::Rounds,
-    support::{front, random::Random},
+    support::{program, random::Random},
 };
 
 /// Kills gateways and takes the API server away, and checks that nothing accepted is lost.
@@ -49,25 +49,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    // The only one in the process, so it cannot have been chosen before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    if arguments.front {
-        return runtime.block_on(front::run(None));
-    }
-    runtime.block_on(judge(arguments))
+    let arguments = Arguments::parse();
+    program::run(arguments.front, judge(&arguments))
 }
 
 async fn judge(arguments: &Arguments) -> anyhow::Result<()> {

@@ -21,7 +21,8 @@ use clap::Parser;
 use self::{
     population::Population,
     support::{
-        api::Api, connection::Connection, figures::millis, front, gateway::Gateway, process::Memory,
+        api::Api, connection::Connection, figures::millis, gateway::Gateway, process::Memory,
+        program,
     },
 };
 
@@ -43,26 +44,13 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let arguments = Arguments::parse();
+    program::run(arguments.front, measure(&arguments))
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    // The only one in the process, so it cannot have been chosen before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    if arguments.front {
-        return runtime.block_on(front::run(None));
-    }
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     lookups::measure(&mut io::stdout())?;
-    runtime.block_on(start(arguments))
+    start(arguments).await
 }
 
 /// Starts a gateway in front of Receivers that are Ready, with the budget that Flux has.

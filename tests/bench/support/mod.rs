@@ -12,5 +12,6 @@ pub(crate) mod ledger;
 pub(crate) mod objects;
 pub(crate) mod payload;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod tally;

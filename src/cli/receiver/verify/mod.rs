@@ -5,7 +5,7 @@
 
 mod doubt;
 mod story;
-mod subject;
+pub(super) mod subject;
 
 use anyhow::bail;
 use axum::body::Body;

@@ -209,7 +209,7 @@ where
 }
 
 /// A Secret as the API server would store it: texts are bytes of the data.
-fn with_texts(mut secret: Secret) -> Secret {
+pub(in crate::cli::receiver) fn with_texts(mut secret: Secret) -> Secret {
     let texts = secret.string_data.take().unwrap_or_default();
     let texts = texts
         .into_iter()

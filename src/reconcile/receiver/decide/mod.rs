@@ -20,8 +20,8 @@ use crate::{
         receiver::{Receiver, ReceiverType},
     },
     hook::{
-        Closed, Entry, Hook, HookPath, Listing, LivePath, LiveSecrets, Policy, ReceiverRef,
-        Refusal, Secrets, SetProblem,
+        Closed, Entry, Hook, HookPath, InvalidReceiver, Listing, LivePath, LiveSecrets, Policy,
+        ReceiverRef, Refusal, Secrets, SetProblem,
     },
 };
 
@@ -141,18 +141,7 @@ pub(super) fn decide(
     } else {
         match Hook::compile(receiver, policy) {
             Ok(hook) => open(hook.with_named(named), &paths, live.as_ref(), absence),
-            Err(invalid) => {
-                let fault = if invalid.begins_with_expression() {
-                    Fault::Expression
-                } else {
-                    Fault::Field
-                };
-                let problems = invalid.to_string();
-                (
-                    Some(Entry::Closed(Closed::NotReady)),
-                    Outcome::Stalled { fault, problems },
-                )
-            }
+            Err(invalid) => (Some(Entry::Closed(Closed::NotReady)), stalled(&invalid)),
         }
     };
     let as_stored = (is_unknown && paths.is_empty())
@@ -165,6 +154,17 @@ pub(super) fn decide(
         listing: as_stored.or(listing),
         outcome,
         remembered: known,
+    }
+}
+
+fn stalled(invalid: &InvalidReceiver) -> Outcome {
+    Outcome::Stalled {
+        fault: if invalid.begins_with_expression() {
+            Fault::Expression
+        } else {
+            Fault::Field
+        },
+        problems: invalid.to_string(),
     }
 }
 

@@ -3,6 +3,7 @@
 use kube::api::ObjectMeta;
 
 use super::*;
+use crate::cli::receiver::verify::subject::with_texts;
 
 fn now() -> Timestamp {
     "2026-12-01T00:00:00Z".parse().unwrap()
@@ -27,13 +28,7 @@ fn patched(secret: &Secret, patch: &Value) -> Secret {
     assert_eq!(patch["metadata"]["resourceVersion"], "7");
     let mut object = serde_json::to_value(secret).unwrap();
     json_patch::merge(&mut object, patch);
-    let mut secret: Secret = serde_json::from_value(object).unwrap();
-    let texts = secret.string_data.take().unwrap_or_default();
-    let texts = texts
-        .into_iter()
-        .map(|(key, text)| (key, ByteString(text.into_bytes())));
-    secret.data.get_or_insert_default().extend(texts);
-    secret
+    with_texts(serde_json::from_value(object).unwrap())
 }
 
 fn text(secret: &Secret) -> String {
