@@ -8,22 +8,21 @@ use tokio::{
 };
 
 use super::{
-    PAUSE, at,
+    MAX_SELECTED, PAUSE, at,
     rights::{Agenda, Question},
 };
-use crate::{
-    hook::{HookTable, Selector},
-    trigger::Shared,
-};
+use crate::{hook::HookTable, trigger::Shared};
 
-/// Asks about what the Receivers in `table` name, for ever.
+/// Asks about what the Receivers in `table` name, and what they select by labels, for ever.
 pub(super) async fn run(shared: &Shared, table: &HookTable) {
     let denied = &shared.denied;
+    let mut news = shared.targets.news();
     loop {
         let Agenda { now, later } = agenda(shared, table);
         if now.is_empty() {
             select! {
                 () = denied.renamed.notified() => sleep(PAUSE).await,
+                Ok(()) = news.changed() => sleep(PAUSE).await,
                 () = at(later) => {}
             }
         }
@@ -38,11 +37,17 @@ fn agenda(shared: &Shared, table: &HookTable) -> Agenda {
     let selectors = hooks
         .iter()
         .flat_map(|(hook, _)| &hook.selection().selectors);
-    let named = selectors.filter_map(|selector| match selector {
-        Selector::Named(target) => Some(target),
-        Selector::Labelled { .. } => None,
-    });
-    shared.denied.rights().agenda(named, Instant::now())
+    let targets: Vec<_> = selectors
+        .flat_map(|selector| {
+            shared
+                .targets
+                .known(selector)
+                .into_iter()
+                .take(MAX_SELECTED)
+        })
+        .collect();
+    let mut rights = shared.denied.rights();
+    rights.agenda(targets.iter(), Instant::now())
 }
 
 /// Asks one question when nothing else is due.

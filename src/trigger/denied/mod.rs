@@ -35,6 +35,9 @@ use crate::{
 
 /// How long to gather before looking, and between two looks whether there is room in the budget.
 const PAUSE: Duration = Duration::from_secs(1);
+/// About how many objects that one selection by labels selects the API server is asked, if it must be asked about each;
+/// of the others a push tells.
+const MAX_SELECTED: usize = 64;
 
 /// What was seen of permissions; the queue and the watches know what is denied now.
 #[derive(Debug, Default)]
@@ -228,12 +231,18 @@ fn selected(
     if matches!(known, Access::Denied { .. }) || is_told(told, &whole) {
         access.insert(whole, known);
     }
-    for target in forbidden {
+    let known = shared.targets.known(selector).into_iter();
+    let said = known.take(MAX_SELECTED).filter(|target| {
+        let access = shared.denied.access(target, selector);
+        matches!(access, Access::Denied { .. })
+    });
+    let refused = forbidden.iter().filter(|target| {
         let is_of_kind = target.kind == *kind && target.namespace == *namespace;
-        if is_of_kind && shared.targets.carries(target, labels) {
-            let grant = grant(Verb::Patch, selector);
-            access.insert(target.to_string(), Access::Denied { grant });
-        }
+        is_of_kind && shared.targets.carries(target, labels)
+    });
+    for target in said.chain(refused.map(|target| Target::clone(target))) {
+        let grant = grant(Verb::Patch, selector);
+        access.insert(target.to_string(), Access::Denied { grant });
     }
     for (told, _) in told.into_iter().flat_map(DeniedTargets::iter) {
         let Some(name) = told

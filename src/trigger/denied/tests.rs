@@ -1,14 +1,18 @@
 //! Receivers whose targets are forbidden for a while: what is written to them, and when.
 //!
-//! The API server is a script; what it does with the annotation is shown by the tests of the controller.
+//! The API server is a script, with the embedded control plane behind it where objects are selected; what it does with
+//! the annotation is shown by the tests of the controller.
 
 use std::num::NonZeroU32;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt as _;
-use kube::client::Body;
+use kube::{
+    api::{Patch, PatchParams},
+    client::Body,
+};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, service_fn};
 
@@ -19,7 +23,7 @@ use crate::{
     telemetry::Metrics,
     trigger::{
         Budget, Journal, Order, Rate, Report, Targets, Trigger, WatchScope,
-        tests::embedded::publish,
+        tests::embedded::{cluster, publish, repositories},
     },
 };
 
@@ -29,15 +33,29 @@ struct Server {
     forbids: watch::Sender<bool>,
     /// What it says when it is asked; nothing when it does not answer.
     says: watch::Sender<Option<bool>>,
+    /// What has the objects, if there are any.
+    objects: Option<kube::Client>,
     /// When each annotation was written, and its value.
     written: watch::Sender<Vec<(Instant, Option<String>)>>,
 }
 
 impl Server {
+    fn new(objects: Option<kube::Client>) -> Self {
+        Self {
+            forbids: watch::Sender::new(true),
+            says: watch::Sender::new(None),
+            objects,
+            written: watch::Sender::default(),
+        }
+    }
+
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let asked = request.uri().path().to_owned();
         let is_receiver = asked.ends_with("/receivers/ci");
         let is_review = asked.ends_with("/selfsubjectaccessreviews");
+        if let Some(objects) = self.objects.filter(|_| request.method() == Method::GET) {
+            return Ok(objects.send(request).await?);
+        }
         let patch = request.into_body().collect().await?.to_bytes();
         if is_receiver {
             let patch: Value = serde_json::from_slice(&patch)?;
@@ -80,11 +98,10 @@ impl Bench {
     }
 
     fn with(resources: &Value) -> Self {
-        let server = Server {
-            forbids: watch::Sender::new(true),
-            says: watch::Sender::new(None),
-            written: watch::Sender::default(),
-        };
+        Self::of(Server::new(None), resources)
+    }
+
+    fn of(server: Server, resources: &Value) -> Self {
         let wire = server.clone();
         let service = service_fn(move |request| wire.clone().answer(request));
         let client = kube::Client::new(service, "default");
@@ -177,6 +194,25 @@ async fn a_kind_that_may_not_be_watched_is_told_without_a_push() {
     let (_, annotation) = bench.server.written(0).await;
     let expected = json!({
         "GitRepository/default/*": "list and watch on gitrepositories.source.toolkit.fluxcd.io"
+    });
+    assert_eq!(annotation.unwrap(), expected.to_string());
+}
+
+#[tokio::test]
+async fn what_comes_to_be_selected_and_may_not_be_patched_is_told_without_a_push() {
+    let labelled = json!([{"kind": "GitRepository", "name": "*", "matchLabels": {"app": "web"}}]);
+    let cluster = cluster().await;
+    let server = Server::new(Some(cluster.clone()));
+    server.says.send_replace(Some(false));
+    let bench = Bench::of(server, &labelled);
+    let labels = json!({"metadata": {"labels": {"app": "web"}}});
+    let (params, patch) = (PatchParams::default(), Patch::Merge(labels));
+    let labelled = repositories(&cluster).patch("web", &params, &patch).await;
+    labelled.unwrap();
+    let told = timeout(Duration::from_secs(30), bench.server.written(0)).await;
+    let (_, annotation) = told.expect("nobody pushes");
+    let expected = json!({
+        "GitRepository/default/web": "patch on gitrepositories.source.toolkit.fluxcd.io"
     });
     assert_eq!(annotation.unwrap(), expected.to_string());
 }

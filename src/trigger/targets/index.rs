@@ -31,14 +31,15 @@ struct Object {
 type Labels = Box<[(Arc<str>, Arc<str>)]>;
 
 impl Index {
-    /// Adds an object, or takes over what it is now; its metadata is in JSON.
+    /// Adds an object, or takes over what it is now; its metadata is in JSON. Says whether other selections than before
+    /// select it.
     pub(super) fn put(
         &mut self,
         namespace: &str,
         name: &str,
         labels: &BTreeMap<String, String>,
         metadata: Option<Arc<str>>,
-    ) {
+    ) -> bool {
         let labels: Labels = labels
             .iter()
             .map(|(key, value)| (self.word(key), self.word(value)))
@@ -47,7 +48,9 @@ impl Index {
             Some(objects) => objects,
             None => self.namespaces.entry(namespace.into()).or_default(),
         };
+        let is_same = objects.get(name).is_some_and(|old| old.labels == labels);
         objects.insert(name.into(), Object { labels, metadata });
+        !is_same
     }
 
     /// Forgets an object.
@@ -165,8 +168,9 @@ mod tests {
     #[test]
     fn the_labels_of_an_object_are_those_it_has_now() {
         let mut index = Index::default();
-        index.put("apps", "web", &labels("app=web"), None);
-        index.put("apps", "web", &labels("app=api"), None);
+        assert!(index.put("apps", "web", &labels("app=web"), None));
+        assert!(!index.put("apps", "web", &labels("app=web"), None));
+        assert!(index.put("apps", "web", &labels("app=api"), None));
         check(&index, "apps", "app=web", &[]);
         check(&index, "apps", "app=api", &["web"]);
         index.remove("apps", "web");

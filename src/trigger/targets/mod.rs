@@ -53,7 +53,7 @@ struct Shared {
     table: HookTable,
     scope: WatchScope,
     views: Sender<Views>,
-    /// Told whenever a list is complete or fails, or an object goes away.
+    /// Told whenever a list is complete or fails, or an object comes, goes or has other labels.
     news: Sender<()>,
 }
 
@@ -121,12 +121,7 @@ impl Targets {
             return Err(Failure::timed_out(Verb::Watch, selector));
         };
         let names = view.borrow().index(selector)?.select(namespace, labels);
-        let target = |name: Box<str>| Target {
-            kind: kind.clone(),
-            namespace: namespace.clone(),
-            name: name.into(),
-        };
-        Ok(names.into_iter().map(target).collect())
+        Ok(targets(kind, namespace, names))
     }
 
     /// The same objects, each with its metadata in JSON; a name that no object has is a failure.
@@ -163,6 +158,26 @@ impl Targets {
         view.map_or(Access::Unknown, |view| view.borrow().access(selector))
     }
 
+    /// The objects that a selector names, or that are known to carry its labels; none while they are not known.
+    pub(super) fn known(&self, selector: &Selector) -> Vec<Target> {
+        let (kind, namespace, labels) = match selector {
+            Selector::Named(target) => return vec![target.clone()],
+            Selector::Labelled {
+                kind,
+                namespace,
+                labels,
+            } => (kind, namespace, labels),
+        };
+        let Some(view) = self.0.view_of(kind, namespace) else {
+            return Vec::new();
+        };
+        let names = match &*view.borrow() {
+            View::Synced(index, _) => index.select(namespace, labels),
+            _ => Vec::new(),
+        };
+        targets(kind, namespace, names)
+    }
+
     /// Whether an object is known to carry all of these labels.
     pub(super) fn carries(&self, target: &Target, labels: &BTreeMap<String, String>) -> bool {
         let Target {
@@ -192,7 +207,7 @@ impl Targets {
         })
     }
 
-    /// Changes whenever a list is complete or fails, or an object goes away.
+    /// Changes whenever a list is complete or fails, or an object comes, goes or has other labels.
     pub(super) fn news(&self) -> Receiver<()> {
         self.0.news.subscribe()
     }
@@ -338,6 +353,15 @@ impl WatchScope {
             },
         }
     }
+}
+
+fn targets(kind: &TargetKind, namespace: &str, names: Vec<Box<str>>) -> Vec<Target> {
+    let target = |name: Box<str>| Target {
+        kind: kind.clone(),
+        namespace: namespace.to_owned(),
+        name: name.into(),
+    };
+    names.into_iter().map(target).collect()
 }
 
 /// Where a selector selects.

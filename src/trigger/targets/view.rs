@@ -68,6 +68,17 @@ pub(super) enum Lists {
     InPages,
 }
 
+/// What an event changes for those that select.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A list is complete.
+    List,
+    /// An object comes, goes or has other labels.
+    Object,
+    /// Nothing yet.
+    None,
+}
+
 /// Follows the events of one watch.
 #[derive(Debug)]
 pub(super) struct Follower {
@@ -90,8 +101,13 @@ impl Follower {
         self.listing.is_some()
     }
 
-    /// Takes over an event; says whether it completes a list.
-    pub(super) fn follow(&mut self, view: &mut View, event: Event<Metadata>, now: Instant) -> bool {
+    /// Takes over an event.
+    pub(super) fn follow(
+        &mut self,
+        view: &mut View,
+        event: Event<Metadata>,
+        now: Instant,
+    ) -> Change {
         match event {
             Event::Init => self.listing = Some(Index::default()),
             Event::InitApply(object) => {
@@ -100,21 +116,24 @@ impl Follower {
             }
             Event::InitDone => {
                 *view = View::Synced(self.listing.take().unwrap_or_default(), now);
-                return true;
+                return Change::List;
             }
             Event::Apply(object) => {
-                if let View::Synced(index, _) = view {
-                    put(index, object.metadata, self.detail);
+                if let View::Synced(index, _) = view
+                    && put(index, object.metadata, self.detail)
+                {
+                    return Change::Object;
                 }
             }
             Event::Delete(object) => {
                 if let View::Synced(index, _) = view {
                     let (namespace, name) = place(&object.metadata);
                     index.remove(namespace, name);
+                    return Change::Object;
                 }
             }
         }
-        false
+        Change::None
     }
 }
 
@@ -174,7 +193,7 @@ impl View {
     }
 }
 
-fn put(index: &mut Index, mut metadata: ObjectMeta, detail: Detail) {
+fn put(index: &mut Index, mut metadata: ObjectMeta, detail: Detail) -> bool {
     metadata.managed_fields = None;
     let whole = match detail {
         Detail::Labels => None,
@@ -182,7 +201,7 @@ fn put(index: &mut Index, mut metadata: ObjectMeta, detail: Detail) {
     };
     let labels = metadata.labels.take().unwrap_or_default();
     let (namespace, name) = place(&metadata);
-    index.put(namespace, name, &labels, whole.map(Arc::from));
+    index.put(namespace, name, &labels, whole.map(Arc::from))
 }
 
 fn place(metadata: &ObjectMeta) -> (&str, &str) {

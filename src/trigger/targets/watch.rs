@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     Detail, Watched,
-    view::{Follower, Lists, Metadata, Next, View},
+    view::{Change, Follower, Lists, Metadata, Next, View},
 };
 
 /// A server that does not know lists as events may send no end of the list; this long without an event tells.
@@ -79,14 +79,13 @@ pub(super) async fn follow(
         };
         match event {
             Some(Ok(event)) => {
-                let is_departure = matches!(event, Event::Delete(_));
-                let mut is_complete = false;
+                let mut change = Change::None;
                 let now = Instant::now();
-                view.send_modify(|view| is_complete = follower.follow(view, event, now));
-                if is_complete || is_departure {
+                view.send_modify(|view| change = follower.follow(view, event, now));
+                if change != Change::None {
                     news.send_replace(());
                 }
-                if is_complete {
+                if change == Change::List {
                     backoff.reset();
                     tell_synced(watched, view);
                 }
