@@ -72,6 +72,7 @@ pub(super) fn status(outcome: &Outcome) -> StatusCode {
 pub(super) fn rejected(rejection: &Rejection) -> Response {
     let (status, retry_after) = match rejection {
         Rejection::Malformed(_) => (StatusCode::BAD_REQUEST, None),
+        Rejection::LongTarget => (StatusCode::URI_TOO_LONG, None),
         Rejection::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
         Rejection::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Rejection::TimedOut => (StatusCode::REQUEST_TIMEOUT, None),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::{body::Body, extract::Request};
 use http::{
-    HeaderMap, Uri, Version,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST},
+    HeaderMap, HeaderValue, Uri, Version,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
     request::Parts,
 };
 use http_body_util::BodyExt as _;
@@ -17,6 +17,8 @@ use super::outcome::Rejection;
 
 /// The largest body that is read, in bytes: GitHub sends up to 25 MB.
 pub(super) const MAX_BODY_BYTES: u64 = 25 * 1024 * 1024;
+/// The longest target that is looked at, in bytes; what RFC 9110, 4.1, asks for at least.
+const MAX_TARGET_BYTES: usize = 8000;
 /// The largest body that is kept to be checked against a Secret that has just been read again, in bytes.
 pub(super) const MAX_KEPT_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive, from the end of the headers.
@@ -40,7 +42,11 @@ impl Arrival {
     /// Checks what can be told from the head alone.
     pub(super) fn receive(request: Request) -> Result<Self, Rejection> {
         let (head, body) = request.into_parts();
+        if target(&head.uri).len() > MAX_TARGET_BYTES {
+            return Err(Rejection::LongTarget);
+        }
         check_host(&head)?;
+        check_codings(&head.headers)?;
         if head
             .headers
             .get_all(CONTENT_ENCODING)
@@ -94,7 +100,8 @@ impl Arrival {
     }
 }
 
-/// One host and no more: as `Host`, or in HTTP/2 as `:authority`, which is where hyper finds it in the target.
+/// One host and no more (RFC 9112, 3.2): as `Host`, or in HTTP/2 as `:authority`, which is where hyper finds it in the
+/// target.
 fn check_host(head: &Parts) -> Result<(), Rejection> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let (host, another) = (hosts.next(), hosts.next());
@@ -102,12 +109,28 @@ fn check_host(head: &Parts) -> Result<(), Rejection> {
         return Err(Rejection::Malformed("more than one Host"));
     }
     match head.uri.authority() {
+        None if host.is_none() && head.version == Version::HTTP_11 => {
+            Err(Rejection::Malformed("no Host"))
+        }
         None => Ok(()),
         Some(_) if head.version < Version::HTTP_2 => {
             Err(Rejection::Malformed("absolute-form target"))
         }
         Some(authority) if host.is_none_or(|host| host == authority.as_str()) => Ok(()),
         Some(_) => Err(Rejection::Malformed("more than one Host")),
+    }
+}
+
+/// A body in chunks is in chunks once, and in no other coding: of two, parsers disagree where the body ends.
+fn check_codings(headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if is_chunked(coding) => Ok(()),
+        _ => Err(Rejection::Malformed(
+            "a transfer coding that is not `chunked`, once",
+        )),
     }
 }
 
@@ -167,7 +190,10 @@ mod tests {
     fn the_path_is_the_target_as_it_was_sent() {
         for target in ["/hook/a", "/hook/a?b=c", "/hook/%61", "/hook//a/"] {
             assert_eq!(
-                receive(Request::builder().uri(target)).ok().unwrap().path(),
+                receive(Request::builder().uri(target).header(HOST, "a"))
+                    .ok()
+                    .unwrap()
+                    .path(),
                 target
             );
         }
@@ -175,14 +201,33 @@ mod tests {
 
     #[test]
     fn heads_that_no_sender_makes_are_refused() {
-        let request = || Request::builder().uri("/hook/a");
+        let request = || Request::builder().uri("/hook/a").header(HOST, "a");
+        let chunked = "a transfer coding that is not `chunked`, once";
         for (request, rejection) in [
             (
                 Request::builder().uri("http://host/hook/a"),
                 Rejection::Malformed("absolute-form target"),
             ),
             (
-                request().header(HOST, "a").header(HOST, "b"),
+                Request::builder().uri("/hook/a"),
+                Rejection::Malformed("no Host"),
+            ),
+            (
+                request().uri(format!("/hook/{}", "a".repeat(MAX_TARGET_BYTES))),
+                Rejection::LongTarget,
+            ),
+            (
+                request().header(TRANSFER_ENCODING, "gzip, chunked"),
+                Rejection::Malformed(chunked),
+            ),
+            (
+                request()
+                    .header(TRANSFER_ENCODING, "chunked")
+                    .header(TRANSFER_ENCODING, "chunked"),
+                Rejection::Malformed(chunked),
+            ),
+            (
+                request().header(HOST, "b"),
                 Rejection::Malformed("more than one Host"),
             ),
             (
@@ -207,12 +252,14 @@ mod tests {
         }
         assert!(receive(request().header(CONTENT_LENGTH, MAX_BODY_BYTES)).is_ok());
         assert!(receive(request().header(CONTENT_ENCODING, "identity")).is_ok());
+        assert!(receive(request().header(TRANSFER_ENCODING, "Chunked")).is_ok());
     }
 
     async fn read(size: usize) -> Result<(usize, Option<usize>), Rejection> {
         let body = Body::from(vec![b'x'; size]);
         let mut seen = 0;
-        let arrival = Arrival::receive(Request::new(body))?;
+        let request = Request::builder().header(HOST, "a").body(body).unwrap();
+        let arrival = Arrival::receive(request)?;
         let received = arrival
             .read(MAX_KEPT_BYTES, |chunk| seen += chunk.len())
             .await?;

@@ -11,6 +11,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -144,13 +145,24 @@ impl Listener {
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
+/// Serves one connection over any stream until it ends, within the same limits; there is always room for it.
+pub async fn serve_stream<S>(stream: S, peer: Peer, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Connections::default().open(network(peer.0.ip()));
+    serve_connection(stream, peer, router, connection, CancellationToken::new()).await;
+}
+
+async fn serve_connection<S>(
+    stream: S,
     peer: Peer,
     router: Router,
     connection: Arc<Connection>,
     stop: CancellationToken,
-) {
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let working = Arc::clone(&connection);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let work = working.work();
@@ -183,6 +195,7 @@ fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_headers(MAX_HEADERS)

@@ -32,14 +32,14 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, Version, header::CONNECTION};
 use http_body::Body as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::{
     admin::admin_router,
     issuers::{IssuerSettings, Issuers},
-    listener::{BindError, Listener, Peer},
+    listener::{BindError, Listener, Peer, serve_stream},
     operator::{InvalidQuery, Query, operator_router},
     outcome::{Outcome, Phase},
     readiness::{Gate, Readiness},
@@ -111,7 +111,13 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         .extensions()
         .get::<Peer>()
         .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    let response = deliver::deliver(&gateway, client, request).await;
+    let version = request.version();
+    let mut response = deliver::deliver(&gateway, client, request).await;
+    if response.status() == StatusCode::BAD_REQUEST && version < Version::HTTP_2 {
+        // Who writes a request like this may mean another end of it.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     let bytes = response.body().size_hint().exact().unwrap_or_default();
     gateway.metrics.request_answered(
         method.as_str(),

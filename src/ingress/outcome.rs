@@ -147,6 +147,8 @@ impl Outcome {
 pub(super) enum Rejection {
     #[error("the request is malformed: {0}")]
     Malformed(&'static str),
+    #[error("the target is too long for any hook")]
+    LongTarget,
     #[error("the body has an encoding or media type that the sender does not use")]
     UnsupportedMediaType,
     #[error("the body is larger than {limit} bytes")]
@@ -174,6 +176,7 @@ impl Rejection {
     pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
+            Self::LongTarget => "long-target",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::TooLarge { .. } => "too-large",
             Self::TimedOut => "timed-out",

@@ -3,3 +3,7 @@
 //! Senders that are who they say are in `deliver`.
 
 mod connections;
+mod head;
+mod http2;
+mod pace;
+mod port;

@@ -9,7 +9,7 @@ pub(super) mod subject;
 
 use anyhow::bail;
 use axum::body::Body;
-use http::Request;
+use http::{HeaderValue, Request, header::HOST};
 use jiff::Timestamp;
 
 use self::{story::Story, subject::Subject};
@@ -100,11 +100,14 @@ fn stop(end: &Rehearsal) -> Option<String> {
     ))
 }
 
+/// The request as it would arrive: whoever sends it names a host, which a recording may leave out.
 fn request(recording: &Recording) -> Request<Body> {
     let mut request = Request::new(Body::from(recording.body.clone()));
     *request.method_mut() = recording.method.clone();
     *request.uri_mut() = recording.path.clone().into();
     *request.headers_mut() = recording.headers.clone();
+    let host = HeaderValue::from_static("hookgate");
+    request.headers_mut().entry(HOST).or_insert(host);
     request
 }
 
