@@ -4,6 +4,7 @@
 
 mod credentials;
 mod issuers;
+mod proxies;
 pub mod wire;
 
 use std::{
@@ -22,8 +23,8 @@ use hookgate::{
     cli::recording::Recording,
     cluster::{Embedded, Options, Storage},
     hook::{
-        Authentic, Candidate, Credential, CrossNamespaceRefs, Draft, Hook, HookPath, PlainIssuers,
-        Policy, Secrets, Selector, Sender, Token, Unauthentic, Unsignable,
+        Authentic, Candidate, CertificateChecks, Credential, CrossNamespaceRefs, Draft, Hook,
+        HookPath, PlainIssuers, Policy, Secrets, Selector, Sender, Token, Unauthentic, Unsignable,
     },
     ingress::Query,
     trigger::{history::Delivery, journal::Entry},
@@ -38,11 +39,13 @@ use tower::ServiceExt as _;
 
 pub use credentials::{secret, signature_headers, standard_webhooks};
 pub use issuers::{id_token, issuer_document, pub_sub};
+pub use proxies::{forwarded_for, proxy_header};
 pub use wire::wire;
 
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
     plain_issuers: PlainIssuers::Denied,
+    certificate_checks: CertificateChecks::Possible,
 };
 const YAML: &str = "application/yaml";
 /// A token that no input contains by chance; it is base64, as some senders ask.

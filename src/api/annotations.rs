@@ -32,9 +32,18 @@ pub const REPLAY_WINDOW: &str = "hookgate.dev/replay-window";
 /// On a Receiver: which secrets are live beside the current ones; its value is [`super::live_secrets::LiveSets`].
 pub const LIVE_SECRETS: &str = "hookgate.dev/live-secrets";
 
+/// Lets in only clients with a certificate: `required`, or the DNS names and URIs that it may be for, comma-separated.
+pub const CLIENT_CERTIFICATE: &str = "hookgate.dev/client-certificate";
+
 /// The annotations that change what a Receiver accepts or what is said of it; Kubernetes does not count them as a new
 /// generation.
-pub const SETTINGS: [&str; 4] = [SENDER, REPLAY_WINDOW, LIVE_SECRETS, DENIED_TARGETS];
+pub const SETTINGS: [&str; 5] = [
+    SENDER,
+    REPLAY_WINDOW,
+    LIVE_SECRETS,
+    CLIENT_CERTIFICATE,
+    DENIED_TARGETS,
+];
 
 /// The key of a receiver Secret that holds a key to sign with (`whsec_…`), once GitLab has one.
 pub const SIGNING_TOKEN_KEY: &str = "signing-token";

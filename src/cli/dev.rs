@@ -31,9 +31,11 @@ pub(super) async fn run(dev: config::Dev, stop: CancellationToken) -> anyhow::Re
 
 async fn start(dev: &config::Dev) -> anyhow::Result<Local> {
     let manifests = catalogue::manifests(dev.receivers.as_deref())?;
-    let local = Local::start(&dev.data_dir, dev.api_listen, &dev.serving(), &manifests).await?;
+    let serving = dev.serving()?;
+    let local = Local::start(&dev.data_dir, dev.api_listen, &serving, &manifests).await?;
     let receivers = settled(&local.client).await?;
-    output::write(&welcome(dev, &local, &receivers))?;
+    let scheme = serving.entrance.scheme();
+    output::write(&welcome(dev, scheme, &local, &receivers))?;
     Ok(local)
 }
 
@@ -66,11 +68,11 @@ fn is_settled(receiver: Option<&Receiver>) -> bool {
 }
 
 /// What a user needs to go on: addresses, the hooks, and one line to try.
-fn welcome(dev: &config::Dev, local: &Local, receivers: &[Receiver]) -> String {
+fn welcome(dev: &config::Dev, scheme: &str, local: &Local, receivers: &[Receiver]) -> String {
     let gateway = local
         .serving
         .gateway()
-        .map_or_else(String::new, |address| format!("http://{address}"));
+        .map_or_else(String::new, |address| format!("{scheme}://{address}"));
     let mut text = format!(
         "Kubernetes API  {}\n  kubectl --kubeconfig {} get receivers -A\n",
         local.api,
@@ -94,7 +96,9 @@ fn welcome(dev: &config::Dev, local: &Local, receivers: &[Receiver]) -> String {
     if receivers.is_empty() {
         text.push_str("  none yet\n");
     }
-    if let Some(line) = line_to_try(dev, &gateway, receivers) {
+    // A certificate is for the name that hosts use, not for loopback.
+    let line = line_to_try(dev, &gateway, receivers).filter(|_| scheme == "http");
+    if let Some(line) = line {
         let _ = writeln!(text, "Try\n  {line}");
     }
     let folder = dev.data_dir.display();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Issuers, Journal, ListenAddr, Logging, Serving};
+use super::{EntranceArgs, InvalidConfig, Issuers, Journal, ListenAddr, Logging, Serving};
 
 /// Flags of `hookgate dev`.
 #[derive(Args, Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Dev {
     /// Folder for the database, the journal, the certificates and the kubeconfig; created with mode 0700
     #[arg(long, value_name = "DIR", env = "HOOKGATE_DATA_DIR", default_value_os_t = default_data_dir())]
     pub data_dir: PathBuf,
-    /// Where deliveries arrive (HTTP)
+    /// Where deliveries arrive (HTTP, or HTTPS with `--tls-cert-file`)
     #[arg(long, value_name = "ADDR", default_value_t = ListenAddr::loopback(9292))]
     pub listen: ListenAddr,
     /// Where the Kubernetes API is served (HTTPS)
@@ -29,6 +29,9 @@ pub struct Dev {
     /// Folder of manifests to load, one folder per sender [default: ./receivers, or else the catalogue in the binary]
     #[arg(long, value_name = "DIR")]
     pub receivers: Option<PathBuf>,
+    /// How deliveries come in.
+    #[command(flatten)]
+    pub entrance: EntranceArgs,
     /// How the keys of issuers are fetched.
     #[command(flatten)]
     pub issuers: Issuers,
@@ -39,10 +42,10 @@ pub struct Dev {
 
 impl Dev {
     /// The serving part of the flags: everything in one process, every namespace, no lease.
-    #[must_use]
-    pub fn serving(&self) -> Serving {
+    pub fn serving(&self) -> Result<Serving, InvalidConfig> {
         let journal = Journal::In(self.data_dir.join("journal"));
-        Serving {
+        Ok(Serving {
+            entrance: self.entrance.checked()?,
             issuers: self.issuers.clone(),
             ..Serving::alone(
                 self.listen,
@@ -50,7 +53,7 @@ impl Dev {
                 self.operator_listen,
                 journal,
             )
-        }
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod cluster;
 mod crds;
 mod deliveries;
 mod dev;
+mod entrance;
 mod flux;
 mod issuers;
 mod logging;
@@ -18,6 +19,7 @@ pub use cluster::Cluster;
 pub use crds::Crds;
 pub use deliveries::{Deliveries, DeliveriesAction, OperatorServer, Output};
 pub use dev::Dev;
+pub use entrance::{Entrance, EntranceArgs, TlsFiles};
 pub use issuers::Issuers;
 pub use logging::{LogEncoding, LogLevel, Logging};
 pub use receiver::{

@@ -7,8 +7,9 @@ use std::{num::NonZeroU32, path::PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::{
-    ApiBudget, Cluster, CrossNamespaceRefs, Issuers, Journal, LeaderElection, ListenAddr,
-    LogEncoding, LogLevel, Logging, Retry, Role, Scope, SecretWatch, Serving, StatusWrites,
+    ApiBudget, Cluster, CrossNamespaceRefs, Entrance, EntranceArgs, Issuers, Journal,
+    LeaderElection, ListenAddr, LogEncoding, LogLevel, Logging, Retry, Role, Scope, SecretWatch,
+    Serving, StatusWrites,
     flux::{DEFAULT_SECRET_SELECTOR, FluxArgs},
     values::{InvalidConfig, go_bool, interval_of_rate},
 };
@@ -23,7 +24,7 @@ pub struct RunArgs {
     /// Whether the status and finalizers of Receivers are written, which a gateway alone never does, and the annotation of their last trigger; `off` beside Flux's notification-controller
     #[arg(long, value_enum, default_value_t = StatusWrites::On, value_name = "on|off")]
     receiver_status: StatusWrites,
-    /// Where deliveries arrive (HTTP)
+    /// Where deliveries arrive (HTTP, or HTTPS with `--tls-cert-file`)
     #[arg(long = "receiverAddr", visible_alias = "listen", value_name = "ADDR", default_value_t = ListenAddr::AllInterfaces(9292))]
     receiver_addr: ListenAddr,
     /// Where /healthz, /readyz and /metrics are served (HTTP)
@@ -58,6 +59,8 @@ pub struct RunArgs {
     /// Namespace of the Lease [default: that of the kubeconfig's context or of the Pod]
     #[arg(long, value_name = "NAMESPACE", env = "RUNTIME_NAMESPACE")]
     runtime_namespace: Option<String>,
+    #[command(flatten)]
+    entrance: EntranceArgs,
     #[command(flatten)]
     trigger: TriggerArgs,
     #[command(flatten)]
@@ -138,6 +141,7 @@ pub struct Run {
     /// Flags that were given although they have no effect, to be named in the log.
     pub without_effect: Vec<&'static str>,
     args: RunArgs,
+    entrance: Entrance,
     watches_secrets: bool,
 }
 
@@ -175,6 +179,7 @@ impl TryFrom<RunArgs> for Run {
             log_level: args.logging.log_level,
             log_encoding: args.logging.log_encoding.unwrap_or(LogEncoding::Json),
             without_effect: args.flux.without_effect(),
+            entrance: args.entrance.checked()?,
             watches_secrets: args.flux.watches_secrets()?,
             args,
         })
@@ -194,6 +199,7 @@ impl Run {
             role: args.role,
             status_writes: args.receiver_status,
             gateway: args.receiver_addr,
+            entrance: self.entrance.clone(),
             admin,
             operator: args.operator_addr,
             scope: if args.watch_all_namespaces {

@@ -6,7 +6,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
-use super::{Issuers, ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
+use super::{Entrance, Issuers, ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
 
 /// One validated description of a serving process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Serving {
     pub status_writes: StatusWrites,
     /// Where deliveries arrive.
     pub gateway: ListenAddr,
+    /// How they come in.
+    pub entrance: Entrance,
     /// Where `/healthz`, `/readyz` and `/metrics` are; the same on each address.
     pub admin: Vec<ListenAddr>,
     /// Where the operator sees the deliveries of a gateway, and redelivers.
@@ -56,6 +58,7 @@ impl Serving {
             role: Role::All,
             status_writes: StatusWrites::On,
             gateway,
+            entrance: Entrance::default(),
             admin: vec![admin],
             operator,
             scope: Scope::AllNamespaces,

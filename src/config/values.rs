@@ -26,6 +26,16 @@ pub enum InvalidConfig {
         /// Its value.
         high_value: String,
     },
+    /// A flag that means nothing without another.
+    #[error("`{flag}` needs `{other}` as well: {reason}")]
+    Incomplete {
+        /// The flag that was given.
+        flag: &'static str,
+        /// The flag that was not.
+        other: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
     /// A Flux flag whose effect hookgate refuses to have.
     #[error("`{flag}` is refused: {reason}")]
     Refused {

@@ -2,6 +2,7 @@
 //!
 //! Pure functions of values: no I/O, no clock, no environment, no clients.
 
+mod certificate;
 mod compile;
 mod delivery;
 mod filter;
@@ -28,6 +29,7 @@ mod unauthentic;
 mod verify;
 mod webhook;
 
+pub use certificate::{CertificateChecks, ClientIdentity, RefusedCertificate};
 pub use compile::{CrossNamespaceRefs, PlainIssuers, Policy};
 pub use delivery::{Event, MAX_INTERPRETED_BYTES, Uninterpretable};
 pub use filter::{Candidate, Judgement, Unjudged};
@@ -52,6 +54,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::api::live_secrets::LiveSets;
+use certificate::CertificateRule;
 use filter::Filters;
 use live::LiveKeys;
 use provider::Provider;
@@ -68,6 +71,8 @@ pub struct Hook {
     keys: Vec<LiveKeys>,
     set_problems: Vec<SetProblem>,
     window: Duration,
+    /// Which client certificates are let in; any client is without.
+    certificate: Option<CertificateRule>,
     providers: Vec<Provider>,
     events: Vec<String>,
     selection: Selection,

@@ -7,7 +7,7 @@ use std::fmt;
 use super::Sender;
 use crate::{
     api::{
-        annotations::{REPLAY_WINDOW, SENDER},
+        annotations::{CLIENT_CERTIFICATE, REPLAY_WINDOW, SENDER},
         receiver::ReceiverType,
     },
     cel::Uncompilable,
@@ -79,6 +79,19 @@ pub enum Problem {
         /// The sender.
         sender: Sender,
     },
+    /// The annotation says neither that a certificate is required nor whom it may be for.
+    #[error(
+        "annotation {CLIENT_CERTIFICATE} is `{text}`; write `required`, or at most 16 names that the certificate may be for, comma-separated, each a DNS name without a wildcard or a URI, such as gitlab.example.com or spiffe://example.com/gitlab"
+    )]
+    InvalidCertificateRule {
+        /// The value of the annotation.
+        text: String,
+    },
+    /// A certificate is asked for where none can be checked.
+    #[error(
+        "annotation {CLIENT_CERTIFICATE} asks for a client certificate, which this gateway cannot check: let hookgate run with --tls-cert-file, --tls-key-file and --client-ca-file; behind a proxy that ends TLS, let the proxy check certificates and remove the annotation"
+    )]
+    UncheckedCertificate,
     /// The filter of the Receiver is not CEL, uses what there is not, or is no condition.
     #[error("invalid resourceFilter expression: {error}")]
     InvalidResourceFilter {

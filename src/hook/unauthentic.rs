@@ -2,7 +2,7 @@
 //!
 //! They are for the operator: an unproven caller is told none of them.
 
-use super::jwt::RefusedToken;
+use super::{certificate::RefusedCertificate, jwt::RefusedToken};
 
 /// Why a sender is not proven: for the operator, never for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,4 +40,7 @@ pub enum Unauthentic {
     /// The token of an issuer is refused.
     #[error(transparent)]
     Refused(#[from] RefusedToken),
+    /// The certificate of the client is refused, whatever the credential.
+    #[error(transparent)]
+    Certificate(#[from] RefusedCertificate),
 }

@@ -17,7 +17,7 @@ use tracing::debug;
 use super::receiver::metadata;
 use crate::{
     api::event::{Happening, Severity, event, of_receiver},
-    hook::{MAX_INTERPRETED_BYTES, ReceiverRef},
+    hook::{MAX_INTERPRETED_BYTES, ReceiverRef, RefusedCertificate},
 };
 
 /// The shortest time between two events about one Receiver.
@@ -28,6 +28,8 @@ const MAX_TOLD: usize = 256;
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Not in Flux, where such a delivery is an error in the log.
 const BODY_TOO_LARGE: &str = "BodyTooLarge";
+/// Not in Flux, which asks for no certificates.
+const CERTIFICATE_NOT_CHECKED: &str = "ClientCertificateNotChecked";
 
 pub(super) struct Complaints {
     client: Option<kube::Client>,
@@ -52,12 +54,28 @@ impl Complaints {
 
     /// A proven delivery was too large to be understood.
     pub(super) fn too_large(&self, receiver: &ReceiverRef) {
+        let message = format!(
+            "a delivery was larger than {MAX_INTERPRETED_BYTES} bytes, which is too large to be understood, and triggered nothing: let the host send less, or look at it with no filter"
+        );
+        self.tell(receiver, BODY_TOO_LARGE, message);
+    }
+
+    /// A delivery was refused because nobody can check what the Receiver asks for.
+    pub(super) fn unchecked_certificate(&self, receiver: &ReceiverRef) {
+        let message = format!(
+            "a delivery was refused: {}",
+            RefusedCertificate::NotAskedFor
+        );
+        self.tell(receiver, CERTIFICATE_NOT_CHECKED, message);
+    }
+
+    fn tell(&self, receiver: &ReceiverRef, reason: &'static str, message: String) {
         if let Some(client) = self.client.clone()
             && self.is_due(receiver, Instant::now())
         {
             let receiver = receiver.clone();
             tokio::spawn(async move {
-                let written = timeout(DEADLINE, write(client, &receiver)).await;
+                let written = timeout(DEADLINE, write(client, &receiver, reason, message)).await;
                 if let Ok(Err(error)) = written {
                     debug!(%receiver, %error, "the event could not be written");
                 }
@@ -76,16 +94,19 @@ impl Complaints {
     }
 }
 
-async fn write(client: kube::Client, receiver: &ReceiverRef) -> kube::Result<()> {
+async fn write(
+    client: kube::Client,
+    receiver: &ReceiverRef,
+    reason: &'static str,
+    message: String,
+) -> kube::Result<()> {
     let Some(metadata) = metadata(client.clone(), receiver).await? else {
         return Ok(());
     };
     let happening = Happening {
         severity: Severity::Warning,
-        reason: BODY_TOO_LARGE,
-        message: format!(
-            "a delivery was larger than {MAX_INTERPRETED_BYTES} bytes, which is too large to be understood, and triggered nothing: let the host send less, or look at it with no filter"
-        ),
+        reason,
+        message,
     };
     let events: Api<Event> = Api::namespaced(client, &receiver.namespace);
     let event = event(of_receiver(&metadata), &happening, Timestamp::now());

@@ -95,6 +95,11 @@ impl Connections {
 }
 
 impl Connection {
+    /// The connection turns out to be of another network than that of who made it.
+    pub(super) fn belongs_to(&self, network: IpAddr) {
+        self.all.books().relocate(self.id, network);
+    }
+
     /// A request has arrived.
     pub(super) fn work(self: &Arc<Self>) -> Work {
         self.all.books().begin(self.id);
@@ -169,6 +174,26 @@ impl Books {
             network.idle.insert((id, id));
         });
         id
+    }
+
+    fn relocate(&mut self, id: u64, network: IpAddr) {
+        let Some(open) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let (idle, before) = (open.idle, std::mem::replace(&mut open.network, network));
+        if before == network {
+            return;
+        }
+        self.change(before, |network| {
+            network.open = network.open.saturating_sub(1);
+            if let Some(since) = idle {
+                network.idle.remove(&(since, id));
+            }
+        });
+        self.change(network, |network| {
+            network.open += 1;
+            network.idle.extend(idle.map(|since| (since, id)));
+        });
     }
 
     fn begin(&mut self, id: u64) {
@@ -278,6 +303,21 @@ mod tests {
         drop(many);
         all.make_room();
         assert!(is_cut(&few[0]) && !is_cut(&few[1]));
+    }
+
+    #[test]
+    fn a_connection_counts_for_whom_a_proxy_speaks() {
+        let all = Connections::default();
+        let behind = [2; 3].map(|_| all.open(network(1)));
+        let direct = [2; 2].map(|last| all.open(network(last)));
+        for (last, connection) in (3..).zip(&behind) {
+            connection.belongs_to(network(last));
+            connection.belongs_to(network(last));
+        }
+        all.make_room();
+        assert!(is_cut(&direct[0]), "its network has the most");
+        drop((behind, direct));
+        assert!(all.books().networks.is_empty() && all.books().by_size.is_empty());
     }
 
     #[test]

@@ -14,14 +14,15 @@ use uuid::Uuid;
 use super::{
     Gateway, answer,
     body::{Arrival, MAX_KEPT_BYTES, Received},
+    caller::Caller,
     headers,
     outcome::{Outcome, Phase, Rejection},
     select,
 };
 use crate::{
     hook::{
-        Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef, Uninterpretable,
-        Verifier,
+        Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef, RefusedCertificate,
+        Unauthentic, Uninterpretable, Verifier,
     },
     trigger::{Order, Report, history::Delivery},
 };
@@ -65,6 +66,7 @@ pub(super) async fn phases(
     record: &mut Record,
 ) -> Result<Outcome, Rejection> {
     record.enter(Phase::Receive);
+    let caller = Caller::of(&request);
     let arrival = Arrival::receive(request)?;
     let ceiling = Instant::now() + TRIGGER_CEILING;
 
@@ -73,10 +75,11 @@ pub(super) async fn phases(
     record.hook = Some(Arc::clone(&hook));
 
     record.enter(Phase::Limit);
-    gateway.failures.check(client, hook.receiver())?;
+    let limited = gateway.failures.check(client, hook.receiver());
+    gateway.crowd.unless_shared(client, limited)?;
 
     record.enter(Phase::Authenticate);
-    let proof = authenticate(gateway, client, &hook, arrival, record).await?;
+    let proof = authenticate(gateway, &caller, &hook, arrival, record).await?;
     let deadline = ceiling.max(Instant::now() + TRIGGER_MINIMUM);
     record.identify(gateway, &proof);
     let Proof {
@@ -159,22 +162,31 @@ struct Proof {
     received: Received,
 }
 
-/// Lets the body pass through the verifier; a failure is tried once more with the Secret as it is now.
+/// Looks at the certificate if the Receiver asks for one, and lets the body pass through the verifier; a failure is tried once more with the Secret as it is now.
 async fn authenticate(
     gateway: &Gateway,
-    client: IpAddr,
+    caller: &Caller,
     hook: &Arc<Hook>,
     arrival: Arrival,
     record: &Record,
 ) -> Result<Proof, Rejection> {
-    if hook.is_unsigned_ping(arrival.headers()) {
-        return Err(Rejection::UnsignedPing);
-    }
-    let end = prove(gateway, Arc::clone(hook), arrival, record.received_at).await;
+    let (receiver, now) = (hook.receiver(), record.received_at);
+    let end = match hook.check_certificate(|| caller.certificate.judge(now)) {
+        Ok(()) if hook.is_unsigned_ping(arrival.headers()) => return Err(Rejection::UnsignedPing),
+        Ok(()) => prove(gateway, Arc::clone(hook), arrival, now).await,
+        Err(RefusedCertificate::NotAskedFor) => {
+            gateway.complaints.unchecked_certificate(receiver);
+            return Err(Unauthentic::from(RefusedCertificate::NotAskedFor).into());
+        }
+        Err(refused) => Err(Unauthentic::from(refused).into()),
+    };
     match &end {
-        Ok(_) => gateway.failures.forgive(client, hook.receiver()),
+        Ok(_) => {
+            gateway.failures.forgive(caller.address, receiver);
+            gateway.crowd.note(caller, receiver);
+        }
         Err(Rejection::KeysUnavailable(_)) => {}
-        Err(_) => gateway.failures.charge(client, hook.receiver()),
+        Err(_) => gateway.failures.charge(caller.address, receiver),
     }
     end
 }

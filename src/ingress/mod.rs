@@ -5,8 +5,10 @@
 mod admin;
 mod answer;
 mod body;
+mod caller;
 mod complaint;
 mod connections;
+mod crowd;
 mod deliver;
 mod effect;
 mod headers;
@@ -15,6 +17,7 @@ mod limit;
 mod listener;
 mod operator;
 mod outcome;
+mod proxies;
 mod readiness;
 mod reads;
 mod receiver;
@@ -22,9 +25,10 @@ mod rehearsal;
 mod reread;
 mod search;
 mod select;
+mod tls;
 mod uses;
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -42,13 +46,15 @@ pub use self::{
     listener::{BindError, Listener, Peer, serve_stream},
     operator::{InvalidQuery, Query, operator_router},
     outcome::{Outcome, Phase},
+    proxies::{MalformedHeader, ProxyHeader, TrustedProxies},
     readiness::{Gate, Readiness},
     rehearsal::Rehearsal,
+    tls::{InvalidTlsFile, Tls, TlsFiles},
     uses::{LiveSecretUses, SecretUse, SecretUses},
 };
 use self::{
-    complaint::Complaints, effect::Effect, limit::FailureLimit, reread::SecretReader,
-    search::Search, select::Filtering,
+    caller::Caller, complaint::Complaints, crowd::Crowd, effect::Effect, limit::FailureLimit,
+    reread::SecretReader, search::Search, select::Filtering,
 };
 use crate::{hook::HookTable, telemetry::Metrics, trigger::Trigger};
 
@@ -58,6 +64,7 @@ pub struct Gateway {
     trigger: Effect,
     metrics: Metrics,
     failures: FailureLimit,
+    crowd: Crowd,
     secrets: SecretReader,
     search: Search,
     uses: SecretUses,
@@ -83,12 +90,20 @@ impl Gateway {
             search: Search::new(table.clone()),
             table,
             trigger: Effect::Trigger(trigger),
+            crowd: Crowd::new(false, metrics.clone()),
             metrics,
             failures: FailureLimit::default(),
             uses,
             filtering: Filtering::default(),
             issuers,
         }
+    }
+
+    /// The same behind these proxies: an address that they give is that of one client.
+    #[must_use]
+    pub fn behind(self, proxies: &TrustedProxies) -> Self {
+        let crowd = Crowd::new(proxies.are_named(), self.metrics.clone());
+        Self { crowd, ..self }
     }
 
     /// The routes of the exposed listener: `POST /hook/…` and nothing else.
@@ -107,10 +122,7 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     let started = Instant::now();
     let _inflight = gateway.metrics.request_started();
     let method = request.method().clone();
-    let client = request
-        .extensions()
-        .get::<Peer>()
-        .map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    let client = Caller::of(&request).address;
     let version = request.version();
     let mut response = deliver::deliver(&gateway, client, request).await;
     if response.status() == StatusCode::BAD_REQUEST && version < Version::HTTP_2 {

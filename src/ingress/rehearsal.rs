@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::{
     Gateway, Issuers, answer,
+    caller::Caller,
     complaint::Complaints,
+    crowd::Crowd,
     deliver::{Record, phases},
     effect::Effect,
     limit::FailureLimit,
@@ -18,6 +20,7 @@ use super::{
     reread::SecretReader,
     search::Search,
     select::Filtering,
+    tls::ClientCertificate,
     uses::SecretUses,
 };
 use crate::{hook::HookTable, telemetry::Metrics};
@@ -39,13 +42,15 @@ impl Gateway {
     /// A gateway for [`Gateway::rehearse`] only: it has the hooks, and no cluster.
     #[must_use]
     pub fn rehearsing(table: HookTable, issuers: Issuers) -> Self {
+        let metrics = Metrics::new();
         Self {
+            crowd: Crowd::new(true, metrics.clone()),
             secrets: SecretReader::reading_nothing(table.clone()),
             search: Search::new(table.clone()),
             uses: SecretUses::new(table.clone()),
             table,
             trigger: Effect::Nothing,
-            metrics: Metrics::new(),
+            metrics,
             failures: FailureLimit::default(),
             filtering: Filtering::default(),
             complaints: Complaints::to_nobody(),
@@ -54,7 +59,9 @@ impl Gateway {
     }
 
     /// Takes a request that arrives at `now` through the phases, and triggers nothing.
-    pub async fn rehearse(&self, request: Request, now: Timestamp) -> Rehearsal {
+    ///
+    /// A client certificate is taken for right, because a recorded request has none.
+    pub async fn rehearse(&self, mut request: Request, now: Timestamp) -> Rehearsal {
         let mut record = Record::at(now);
         if request.method() != Method::POST {
             return Rehearsal {
@@ -65,6 +72,11 @@ impl Gateway {
             };
         }
         let client = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+        request.extensions_mut().insert(Caller {
+            address: client,
+            is_disbelieved: false,
+            certificate: ClientCertificate::Assumed,
+        });
         let end = phases(self, client, request, &mut record).await;
         let (status, reason) = match end {
             Ok(outcome) => (answer::status(&outcome), reason(&outcome)),

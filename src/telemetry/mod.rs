@@ -8,4 +8,6 @@ mod metrics;
 
 pub use live_secrets::UsedSecret;
 pub use log::{AlreadyLogging, LogFormat, LogLevel, UnknownLogSetting, start_logging};
-pub use metrics::{CONTENT_TYPE, InflightRequest, Metrics, PatchResult, TriggerLoad};
+pub use metrics::{
+    CONTENT_TYPE, InflightRequest, Metrics, PatchResult, ProxySign, RefusedConnection, TriggerLoad,
+};

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod cli;
+mod client_certificates;
 mod cluster;
 mod deliver;
 mod dev;
@@ -13,6 +14,7 @@ mod history;
 mod issuers;
 mod lossless;
 mod operator;
+mod proxies;
 mod readiness;
 mod receiver;
 mod replicas;
@@ -21,3 +23,4 @@ mod rotation;
 mod run;
 mod select;
 mod support;
+mod tls;

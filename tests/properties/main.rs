@@ -74,6 +74,8 @@ replayed! {
     history_row: a_row_of_the_history_reads_the_same_when_it_is_written_back,
     filter: any_filter_on_any_body_ends,
     expression: any_text_is_an_expression_that_ends_or_is_refused,
+    proxy_header: what_begins_a_connection_is_a_header_or_none,
+    forwarded_for: nobody_chooses_the_address_that_it_is_known_by,
     deliveries_query: a_query_of_the_operator_is_understood_or_refused,
 }
 

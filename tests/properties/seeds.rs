@@ -449,3 +449,29 @@ pub(crate) fn deliveries_query() -> Seeds {
         "",
     ])
 }
+
+/// Beginnings of connections, of both versions and of none.
+pub(crate) fn proxy_header() -> Seeds {
+    let binary =
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc6\x33\x64\x07\x0a\0\0\x01\x01\xbb\x01\xbbPOST";
+    let mut seeds = texts(&[
+        "",
+        "PROXY TCP4 198.51.100.7 10.0.0.1 443 443\r\nPOST",
+        "PROXY TCP6 2001:db8::7 fd00::1 1 2\r\n",
+        "PROXY UNKNOWN\r\n",
+        "POST /hook/0 HTTP/1.1\r\n",
+    ]);
+    seeds.push(binary.to_vec());
+    seeds
+}
+
+/// Lines of `X-Forwarded-For`, honest and not.
+pub(crate) fn forwarded_for() -> Seeds {
+    texts(&[
+        "",
+        "192.0.2.1",
+        "192.0.2.1, 10.0.0.2,10.0.0.3",
+        "[2001:db8::7]:443\n10.0.0.2",
+        "unknown, \"10.0.0.1\",, 10.0.0.2:80",
+    ])
+}

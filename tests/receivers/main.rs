@@ -18,9 +18,9 @@ use hookgate::{
     api::{crds, git_repository::GitRepository, receiver::Receiver},
     cli::recording::Recording,
     hook::{
-        Authentic, Candidate, CrossNamespaceRefs, Discovery, Draft, Hook, HookPath, IssuerKeys,
-        Judgement, KeySet, KeySource, PlainIssuers, Policy, Secrets, Selector, Sender, Unauthentic,
-        Uninterpretable, Unsignable,
+        Authentic, Candidate, CertificateChecks, CrossNamespaceRefs, Discovery, Draft, Hook,
+        HookPath, IssuerKeys, Judgement, KeySet, KeySource, PlainIssuers, Policy, Secrets,
+        Selector, Sender, Unauthentic, Uninterpretable, Unsignable,
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
@@ -32,6 +32,7 @@ use serde_json::Value;
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
     plain_issuers: PlainIssuers::Denied,
+    certificate_checks: CertificateChecks::Possible,
 };
 
 /// One folder, ready for deliveries.

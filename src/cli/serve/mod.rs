@@ -20,13 +20,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::settings::{budget, open_journal, presence, watch_scope};
+use self::settings::{budget, open_journal, presence, proxies, tls, watch_scope};
 pub(super) use self::settings::{issuers, plain_issuers};
 use super::budgeted;
 use crate::{
     config::{self, ListenAddr},
     hook::HookTable,
-    ingress::{BindError, Issuers, Listener, Readiness, SecretUses},
+    ingress::{BindError, Gateway, Issuers, Listener, Readiness, SecretUses},
     telemetry::Metrics,
     trigger::{Presence, Sweep, Targets, Trigger},
 };
@@ -110,6 +110,7 @@ impl Serving {
     ) -> anyhow::Result<Self> {
         let issuers = issuers(&config.issuers)?;
         let (metrics, table, budget) = (Metrics::new(), HookTable::default(), budget(config));
+        let tls = tls(config, &metrics)?;
         let opened = open_journal(config)?;
         let journal = opened.journal.clone();
         let owed = opened.owes_sweep.then(|| journal.clone());
@@ -138,6 +139,7 @@ impl Serving {
         let leading = serving.start_election(client, config);
         let synced = serving.start_receivers(&budgeted, config, &table, &metrics, leading);
         if let Some(listener) = addresses.gateway {
+            let listener = serving.entrance(listener, config, tls, &metrics);
             let known = serving.start_targets(targets, synced);
             serving.start_dispatcher();
             serving.start_departures();
@@ -150,8 +152,9 @@ impl Serving {
             }
             serving.start_sweep(sweep, owed, known);
             let issuers = Issuers::new(issuers, table.clone(), metrics.clone());
-            let metrics = metrics.clone();
-            serving.start_gateway(listener, &budgeted, table, issuers, metrics, uses.clone());
+            let (trigger, metrics) = (serving.trigger.clone(), metrics.clone());
+            let gateway = Gateway::new(table, trigger, budgeted, issuers, metrics, uses.clone());
+            serving.start_gateway(listener, gateway.behind(&proxies(config)));
         }
         if let Some(listener) = addresses.operator {
             serving.start_operator(listener, uses);

@@ -12,9 +12,10 @@ use rustls::{
 
 use crate::{
     config::{self, Role, SecretWatch, StatusWrites},
-    hook::{self, PlainIssuers, Policy},
-    ingress::IssuerSettings,
+    hook::{self, CertificateChecks, PlainIssuers, Policy},
+    ingress::{InvalidTlsFile, IssuerSettings, Tls, TlsFiles, TrustedProxies},
     reconcile::{ReceiverOptions, ReceiverStatusWriting, Scope, leader::LeaseSettings},
+    telemetry::Metrics,
     trigger::{
         Budget, PresenceSettings, Rate, WatchScope,
         journal::{Journal, OpenError, Opened, Origin},
@@ -37,6 +38,7 @@ pub(super) fn receiver_options(config: &config::Serving) -> ReceiverOptions {
                 config::CrossNamespaceRefs::Denied => hook::CrossNamespaceRefs::Denied,
             },
             plain_issuers: plain_issuers(&config.issuers),
+            certificate_checks: certificate_checks(config),
         },
         secret_selector: match &config.secret_watch {
             SecretWatch::Matching(selector) => Some(selector.clone()),
@@ -49,6 +51,49 @@ pub(super) fn receiver_options(config: &config::Serving) -> ReceiverOptions {
         concurrency: config.concurrent,
         min_retry_delay: config.retry.min_delay,
         max_retry_delay: config.retry.max_delay,
+    }
+}
+
+/// What a proxy must be to be believed.
+pub(super) fn proxies(config: &config::Serving) -> TrustedProxies {
+    let entrance = &config.entrance;
+    let proxies = TrustedProxies::new(entrance.trusted_proxies.clone());
+    if entrance.proxy_protocol {
+        proxies.speaking_proxy_protocol()
+    } else {
+        proxies
+    }
+}
+
+/// Who the gateway is, where it speaks TLS.
+pub(super) fn tls(
+    config: &config::Serving,
+    metrics: &Metrics,
+) -> Result<Option<Tls>, InvalidTlsFile> {
+    let Some(tls) = config
+        .entrance
+        .tls
+        .as_ref()
+        .filter(|_| config.role.has_gateway())
+    else {
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        client_authorities: tls.client_authorities.clone(),
+    };
+    Tls::load(files, tls.poll_interval, metrics.clone()).map(Some)
+}
+
+/// Whether a Receiver can be told that its client certificates will not be checked: by who writes its status, and is
+/// the gateway itself. Another process may have been told of authorities that this one was not.
+fn certificate_checks(config: &config::Serving) -> CertificateChecks {
+    let tls = config.entrance.tls.as_ref();
+    let asks_clients = tls.is_some_and(|tls| tls.client_authorities.is_some());
+    match (config.role, config.status_writes) {
+        (Role::All, StatusWrites::On) if !asks_clients => CertificateChecks::Impossible,
+        _ => CertificateChecks::Possible,
     }
 }
 

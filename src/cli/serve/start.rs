@@ -9,12 +9,12 @@ use tokio::{sync::watch, time::sleep};
 
 use super::{
     Serving,
-    settings::{lease, receiver_options},
+    settings::{lease, proxies, receiver_options},
 };
 use crate::{
     config::{self, Role, StatusWrites},
     hook::HookTable,
-    ingress::{Gateway, Issuers, Listener, SecretUses, admin_router, operator_router},
+    ingress::{Gateway, Listener, SecretUses, Tls, admin_router, operator_router},
     reconcile::{ReceiverController, leader},
     telemetry::Metrics,
     trigger::{Presence, Sweep, Targets, journal::Journal},
@@ -215,18 +215,28 @@ impl Serving {
         });
     }
 
-    pub(super) fn start_gateway(
+    /// The listener of the gateway as it is exposed: over TLS, whose files are followed, and behind proxies.
+    pub(super) fn entrance(
         &mut self,
         listener: Listener,
-        client: &Client,
-        table: HookTable,
-        issuers: Issuers,
-        metrics: Metrics,
-        uses: SecretUses,
-    ) {
+        config: &config::Serving,
+        tls: Option<Tls>,
+        metrics: &Metrics,
+    ) -> Listener {
+        let listener = listener.behind(proxies(config)).counted_by(metrics.clone());
+        let Some(tls) = tls else {
+            return listener;
+        };
+        let (stop, following) = (self.stop_parts.clone(), tls.clone().follow_files());
+        self.parts.spawn(async move {
+            stop.run_until_cancelled(following).await;
+            "watch of the files for TLS"
+        });
+        listener.with_tls(tls)
+    }
+
+    pub(super) fn start_gateway(&mut self, listener: Listener, gateway: Gateway) {
         let gate = self.readiness.gate("gateway");
-        let trigger = self.trigger.clone();
-        let gateway = Gateway::new(table, trigger, client.clone(), issuers, metrics, uses);
         let stop = self.stop_parts.clone();
         self.parts.spawn(async move {
             gate.open();

@@ -10,6 +10,7 @@ use kube::ResourceExt as _;
 
 use super::{
     Hook, Sender,
+    certificate::{CertificateChecks, CertificateRule},
     filter::Filters,
     problem::{InvalidReceiver, Problem},
     receiver_ref::ReceiverRef,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::api::{
     self,
-    annotations::REPLAY_WINDOW,
+    annotations::{CLIENT_CERTIFICATE, REPLAY_WINDOW},
     live_secrets::LiveSets,
     receiver::{Receiver, ReceiverSpec, ReceiverType, ResourceReference},
 };
@@ -29,6 +30,8 @@ pub struct Policy {
     pub cross_namespace_refs: CrossNamespaceRefs,
     /// Whether keys of issuers may be fetched without TLS.
     pub plain_issuers: PlainIssuers,
+    /// Whether client certificates can be checked.
+    pub certificate_checks: CertificateChecks,
 }
 
 /// Whether references may leave the namespace of the object that makes them.
@@ -56,6 +59,7 @@ impl Hook {
         let sender = Sender::of(receiver);
         let sender = sender.map_err(|problem| problems.push(problem)).ok();
         let window = window(receiver, sender, &mut problems);
+        let certificate = certificate(receiver, policy, &mut problems);
         check_fields(spec, &mut problems);
         let providers = match spec.type_ {
             ReceiverType::GenericOidc => {
@@ -76,6 +80,7 @@ impl Hook {
                 keys: Vec::new(),
                 set_problems: Vec::new(),
                 window,
+                certificate,
                 providers,
                 events: spec.events.clone(),
                 selection,
@@ -104,6 +109,16 @@ fn window(receiver: &Receiver, sender: Option<Sender>, problems: &mut Vec<Proble
         problems.push(Problem::InvalidWindow { text: text.clone() });
         DEFAULT_WINDOW
     })
+}
+
+fn certificate(
+    receiver: &Receiver,
+    policy: Policy,
+    problems: &mut Vec<Problem>,
+) -> Option<CertificateRule> {
+    let text = receiver.annotations().get(CLIENT_CERTIFICATE)?;
+    let rule = CertificateRule::compile(text, policy.certificate_checks);
+    rule.map_err(|problem| problems.push(problem)).ok()
 }
 
 fn check_fields(spec: &ReceiverSpec, problems: &mut Vec<Problem>) {

@@ -7,10 +7,12 @@ use super::*;
 const ALLOWED: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Allowed,
     plain_issuers: PlainIssuers::Denied,
+    certificate_checks: CertificateChecks::Possible,
 };
 const DENIED: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Denied,
     plain_issuers: PlainIssuers::Denied,
+    certificate_checks: CertificateChecks::Possible,
 };
 
 fn compile(spec: &Value, policy: Policy) -> Result<Hook, Vec<String>> {

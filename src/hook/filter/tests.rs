@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{request::MAX_TREE_BYTES, *};
 use crate::{
     api::receiver::Receiver,
-    hook::{CrossNamespaceRefs, PlainIssuers, Policy, Secrets, Token},
+    hook::{CertificateChecks, CrossNamespaceRefs, PlainIssuers, Policy, Secrets, Token},
 };
 
 const BODY: &str = r#"{"ref":"refs/heads/main","n":12345678901234567890,"tags":["app"]}"#;
@@ -26,6 +26,7 @@ fn compiled(spec: &Value) -> Result<Hook, Vec<String>> {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let hook = Hook::compile(&receiver(spec), policy);
     hook.map_err(|invalid| invalid.problems().iter().map(ToString::to_string).collect())

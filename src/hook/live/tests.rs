@@ -8,7 +8,9 @@ use k8s_openapi::ByteString;
 use serde_json::json;
 
 use super::*;
-use crate::hook::{CrossNamespaceRefs, Draft, Hook, PlainIssuers, Policy, Unauthentic};
+use crate::hook::{
+    CertificateChecks, CrossNamespaceRefs, Draft, Hook, PlainIssuers, Policy, Unauthentic,
+};
 
 const BODY: &[u8] = br#"{"action":"push"}"#;
 /// A token that every sender can use.
@@ -45,6 +47,7 @@ fn hook(sender: Sender, live: &str) -> Hook {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap()
 }

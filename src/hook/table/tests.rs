@@ -94,6 +94,7 @@ fn kinds_are_in_use_as_long_as_a_hook_must_know_of_them() {
     let policy = crate::hook::Policy {
         cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
         plain_issuers: crate::hook::PlainIssuers::Denied,
+        certificate_checks: crate::hook::CertificateChecks::Possible,
     };
     let hook = Hook::compile(&object.unwrap(), policy).unwrap();
     let path = HookPath::derive(None, "ci", "");
@@ -172,6 +173,7 @@ fn hook(name: &str, token: &str) -> Arc<Hook> {
     let policy = crate::hook::Policy {
         cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
         plain_issuers: crate::hook::PlainIssuers::Denied,
+        certificate_checks: crate::hook::CertificateChecks::Possible,
     };
     let hook = Hook::compile(&object.unwrap(), policy).unwrap();
     let token = crate::hook::Token::new(token.into()).unwrap();

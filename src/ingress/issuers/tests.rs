@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{advance, pause, resume};
 
 use super::*;
-use crate::hook::{CrossNamespaceRefs, Hook, Policy};
+use crate::hook::{CertificateChecks, CrossNamespaceRefs, Hook, Policy};
 
 #[path = "../../../tests/it/support/issuer.rs"]
 mod issuer;
@@ -92,6 +92,7 @@ fn hook(issuer: &str) -> Hook {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Allowed,
+        certificate_checks: CertificateChecks::Possible,
     };
     Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap()
 }

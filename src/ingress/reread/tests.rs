@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     api::receiver::Receiver,
     cluster::{Embedded, Options, Storage},
-    hook::{CrossNamespaceRefs, Listing, PlainIssuers, Policy, SetIdentity},
+    hook::{CertificateChecks, CrossNamespaceRefs, Listing, PlainIssuers, Policy, SetIdentity},
 };
 
 /// A cluster with the Receiver `web`, which names `previous` as live, and its Secret.
@@ -64,6 +64,7 @@ fn known(table: &HookTable) -> Arc<Hook> {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let hook = Hook::compile(&receiver(&json!({})), policy).unwrap();
     let data = [("token".to_owned(), ByteString(b"old".to_vec()))];

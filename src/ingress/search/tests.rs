@@ -21,7 +21,8 @@ use crate::{
     api::receiver::Receiver,
     cluster::{Embedded, Options, Storage},
     hook::{
-        CrossNamespaceRefs, Entry, Hook, Listing, PlainIssuers, Policy, Secrets, SetIdentity, Token,
+        CertificateChecks, CrossNamespaceRefs, Entry, Hook, Listing, PlainIssuers, Policy, Secrets,
+        SetIdentity, Token,
     },
 };
 
@@ -89,6 +90,7 @@ impl Bench {
         let policy = Policy {
             cross_namespace_refs: CrossNamespaceRefs::Denied,
             plain_issuers: PlainIssuers::Denied,
+            certificate_checks: CertificateChecks::Possible,
         };
         let hook = Hook::compile(&receiver, policy).unwrap();
         let secrets = Secrets::from(Token::new(token.into()).unwrap());

@@ -181,6 +181,7 @@ mod tests {
         let policy = crate::hook::Policy {
             cross_namespace_refs: crate::hook::CrossNamespaceRefs::Allowed,
             plain_issuers: crate::hook::PlainIssuers::Denied,
+            certificate_checks: crate::hook::CertificateChecks::Possible,
         };
         let hook = Hook::compile(&object.unwrap(), policy).unwrap();
         let data = [

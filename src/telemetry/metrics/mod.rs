@@ -2,6 +2,8 @@
 //!
 //! Names, labels and buckets that Flux has are Flux's; no label ever holds a path, and each is bounded.
 
+mod entrance;
+
 use std::{
     collections::{HashMap, HashSet},
     fmt,
@@ -20,6 +22,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::entrance::EntranceFamilies;
+pub use self::entrance::{ProxySign, RefusedConnection};
 use super::live_secrets::{UsedSecret, UsedSecrets};
 
 /// The content type of [`Metrics::encode`].
@@ -239,6 +243,7 @@ struct Families {
     patches: Family<Patch, Counter>,
     patch_seconds: Histogram,
     used_secrets: UsedSecrets,
+    entrance: EntranceFamilies,
     trigger_load: OnceLock<Box<dyn Fn() -> TriggerLoad + Send + Sync>>,
     pending_targets: Gauge,
     oldest_pending_seconds: Gauge<f64, AtomicU64>,
@@ -264,6 +269,7 @@ impl Families {
             patches: Family::default(),
             patch_seconds: Histogram::new(REQUEST_SECONDS),
             used_secrets: UsedSecrets::default(),
+            entrance: EntranceFamilies::default(),
             trigger_load: OnceLock::new(),
             pending_targets: Gauge::default(),
             oldest_pending_seconds: Gauge::default(),
@@ -271,6 +277,7 @@ impl Families {
         };
         families.register_shared_with_flux();
         families.register_own();
+        families.entrance.register(&mut families.registry);
         families.register_load();
         families
     }

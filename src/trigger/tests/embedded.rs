@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     api::git_repository::GitRepository,
     cluster::{Embedded, Options, Storage},
-    hook::{self, CrossNamespaceRefs, Hook, Listing, PlainIssuers, Policy},
+    hook::{self, CertificateChecks, CrossNamespaceRefs, Hook, Listing, PlainIssuers, Policy},
 };
 
 #[tokio::test]
@@ -107,6 +107,7 @@ pub(in crate::trigger) fn publish(table: &HookTable, name: &str, resources: &Val
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let hook = Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap();
     let listing = Listing {

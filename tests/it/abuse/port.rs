@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::{Router, routing::get};
 use hookgate::{
     hook::{
-        CrossNamespaceRefs, Entry, Hook, HookTable, Listing, PlainIssuers, Policy, Secrets, Sender,
-        Token,
+        CertificateChecks, CrossNamespaceRefs, Entry, Hook, HookTable, Listing, PlainIssuers,
+        Policy, Secrets, Sender, Token,
     },
     ingress::{Gateway, IssuerSettings, Issuers, Peer, serve_stream},
     telemetry::Metrics,
@@ -253,6 +253,7 @@ fn hook(sender: Sender) -> Hook {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let hook = Hook::compile(&receiver, policy).expect("it is valid");
     let secrets = Secrets::from(token());

@@ -8,8 +8,8 @@ use hookgate::{
     api::receiver::{Receiver, ReceiverStatus},
     cli::serve::{Addresses, Serving},
     config::{
-        self, ApiBudget, CrossNamespaceRefs, Issuers, Journal, ListenAddr, Retry, Role, Scope,
-        SecretWatch, StatusWrites,
+        self, ApiBudget, CrossNamespaceRefs, Entrance, Issuers, Journal, ListenAddr, Retry, Role,
+        Scope, SecretWatch, StatusWrites,
     },
     hook::Secrets,
 };
@@ -87,6 +87,18 @@ impl Gateway {
     /// The line between the gateway and the API.
     pub(crate) fn line(&self) -> &Line {
         &self.line
+    }
+
+    /// Starts again with another entrance for deliveries.
+    pub(crate) async fn enter_by(&mut self, entrance: Entrance) {
+        self.config.entrance = entrance;
+        self.restart().await;
+    }
+
+    /// Starts again as one that leaves the status of Receivers to another.
+    pub(crate) async fn leave_status_alone(&mut self) {
+        self.config.status_writes = StatusWrites::Off;
+        self.restart().await;
     }
 
     /// Starts again with references to other namespaces refused.
@@ -384,6 +396,7 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         role: Role::All,
         status_writes: StatusWrites::On,
         gateway: ListenAddr::loopback(0),
+        entrance: Entrance::default(),
         admin: vec![ListenAddr::loopback(0)],
         operator: ListenAddr::loopback(0),
         scope: Scope::Namespace(namespace.to_owned()),

@@ -13,6 +13,7 @@ pub(crate) mod objects;
 pub(crate) mod replica;
 pub(crate) mod rights;
 pub(crate) mod signer;
+pub(crate) mod tls;
 pub(crate) mod wire;
 
 pub(crate) use back_end::BackEnd;

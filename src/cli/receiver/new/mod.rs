@@ -20,8 +20,8 @@ use crate::{
     cli::output,
     config::New,
     hook::{
-        CrossNamespaceRefs, Hook, PlainIssuers, Policy, Refusal, Secrets, Selector, Sender, Target,
-        Token,
+        CertificateChecks, CrossNamespaceRefs, Hook, PlainIssuers, Policy, Refusal, Secrets,
+        Selector, Sender, Target, Token,
     },
 };
 
@@ -97,6 +97,7 @@ fn compiled(args: &New, sender: Sender) -> anyhow::Result<(Receiver, Hook)> {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
         plain_issuers: PlainIssuers::Allowed,
+        certificate_checks: CertificateChecks::Possible,
     };
     let hook = Hook::compile(&receiver, policy)?;
     if let Some(refusal) = hook.selection().refusals.first() {

@@ -32,7 +32,10 @@ use crate::{
     },
     cli::{connect, output},
     config::{ReceiverName, Rotate},
-    hook::{CrossNamespaceRefs, Hook, HookPath, PlainIssuers, Policy, Secrets, Sender, Token},
+    hook::{
+        CertificateChecks, CrossNamespaceRefs, Hook, HookPath, PlainIssuers, Policy, Secrets,
+        Sender, Token,
+    },
 };
 
 /// How long the controller may take to show the new path.
@@ -277,6 +280,7 @@ impl Rotation {
         let policy = Policy {
             cross_namespace_refs: CrossNamespaceRefs::Allowed,
             plain_issuers: PlainIssuers::Allowed,
+            certificate_checks: CertificateChecks::Possible,
         };
         let hook = Hook::compile(&self.receiver, policy)
             .with_context(|| format!("Receiver `{}` is invalid", self.name))?;

@@ -79,12 +79,19 @@ impl Story<'_> {
             .is_some_and(|hook| hook.verifier(&HeaderMap::new(), None, self.now).is_err());
         let secret = self.hook.and_then(Hook::secret).unwrap_or_default();
         let is_vouched_for = self.hook.is_some_and(|hook| hook.sender().is_vouched_for());
-        if is_vouched_for {
+        let proof = if is_vouched_for {
             "an issuer vouches for the sender, as the Receiver asks".to_owned()
         } else if asks_for_proof {
             format!("the sender knows what is in Secret {secret}")
         } else {
             "the path is all that this sender proves itself with".to_owned()
+        };
+        if self.hook.is_some_and(Hook::asks_for_certificate) {
+            format!(
+                "{proof}; its client certificate, which a recording does not hold, is not checked"
+            )
+        } else {
+            proof
         }
     }
 

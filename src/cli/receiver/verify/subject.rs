@@ -26,7 +26,7 @@ use crate::{
         serve::plain_issuers,
     },
     config::Verify,
-    hook::{CrossNamespaceRefs, Hook, Policy, ReceiverRef, Secrets, Sender},
+    hook::{CertificateChecks, CrossNamespaceRefs, Hook, Policy, ReceiverRef, Secrets, Sender},
     reconcile::{Foresight, foresee},
 };
 
@@ -59,6 +59,7 @@ impl Subject {
                 CrossNamespaceRefs::Allowed
             },
             plain_issuers: plain_issuers(&args.issuers),
+            certificate_checks: CertificateChecks::Possible,
         };
         match &args.manifest {
             Some(file) => Self::in_file(args, file, recording, policy, now),

@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     api::receiver::Receiver,
     cli::delivery,
-    hook::{CrossNamespaceRefs, PlainIssuers, Policy, Secrets, Sender},
+    hook::{CertificateChecks, CrossNamespaceRefs, PlainIssuers, Policy, Secrets, Sender},
 };
 
 const TOKEN: &str = "s3cret-of-the-operator";
@@ -41,6 +41,7 @@ fn subject_with(more: &Value, token: &str) -> Subject {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     Subject::of(
         receiver(more),
@@ -208,6 +209,7 @@ async fn a_receiver_that_takes_nothing_says_why() {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let missing = Status::failure("secrets \"token\" not found", "NotFound").with_code(404);
     let missing = kube::Error::Api(missing.boxed());
@@ -355,4 +357,13 @@ async fn filters_judge_an_object_that_has_what_the_reference_says() {
     let left_out = subject(&filtered("req.ref == 'main'"));
     let words = ["the filters leave out every target"];
     check(&left_out, github(), "trigger", &words).await;
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_not_looked_at_and_that_is_told() {
+    let annotations = json!({"hookgate.dev/client-certificate": "required"});
+    let subject = subject(&json!({"metadata": {"annotations": annotations}}));
+    let Verdict { text, stop } = verdict(&subject, github()).await;
+    assert_eq!(stop, None, "{text}");
+    assert!(text.contains("client certificate, which a recording does not hold"));
 }

@@ -13,7 +13,8 @@ use super::{super::Sender, *};
 use crate::{
     api::annotations::LIVE_SECRETS,
     hook::{
-        CrossNamespaceRefs, Hook, IssuerKeys, KeySet, PlainIssuers, Policy, tests::signer::Signer,
+        CertificateChecks, CrossNamespaceRefs, Hook, IssuerKeys, KeySet, PlainIssuers, Policy,
+        tests::signer::Signer,
     },
 };
 
@@ -234,6 +235,7 @@ fn while_secrets_are_rotated_address_and_audience_belong_together() {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let now = Timestamp::from_second(NOW).unwrap();
     let data = [

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::hook::{
-    Authentic, Candidate, CrossNamespaceRefs, Discovery, Hook, Judgement, KeySet, PlainIssuers,
-    Policy, Selector, tests::signer::Signer,
+    Authentic, Candidate, CertificateChecks, CrossNamespaceRefs, Discovery, Hook, Judgement,
+    KeySet, PlainIssuers, Policy, Selector, tests::signer::Signer,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -23,6 +23,7 @@ fn hook(providers: &Value) -> Hook {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap()
 }
@@ -331,6 +332,7 @@ fn filters_see_the_claims() {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Denied,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     let hook = Hook::compile(&serde_json::from_value(receiver).unwrap(), policy).unwrap();
     let [Selector::Named(target)] = &hook.selection().selectors[..] else {

@@ -4,11 +4,12 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::hook::{CrossNamespaceRefs, PlainIssuers, Token};
+use crate::hook::{CertificateChecks, CrossNamespaceRefs, PlainIssuers, Token};
 
 const POLICY: Policy = Policy {
     cross_namespace_refs: CrossNamespaceRefs::Allowed,
     plain_issuers: PlainIssuers::Denied,
+    certificate_checks: CertificateChecks::Possible,
 };
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

@@ -24,7 +24,7 @@ use tower::{BoxError, service_fn};
 use crate::{
     api::receiver::{Receiver, ReceiverStatus},
     cluster::{Embedded, Options, Storage},
-    hook::{Closed, CrossNamespaceRefs, Entry, HookTable, PlainIssuers, Policy},
+    hook::{CertificateChecks, Closed, CrossNamespaceRefs, Entry, HookTable, PlainIssuers, Policy},
     reconcile::{ReceiverController, ReceiverOptions, Scope, leader},
     telemetry::Metrics,
 };
@@ -245,6 +245,7 @@ pub(super) fn options() -> ReceiverOptions {
     let policy = Policy {
         cross_namespace_refs: CrossNamespaceRefs::Allowed,
         plain_issuers: PlainIssuers::Denied,
+        certificate_checks: CertificateChecks::Possible,
     };
     ReceiverOptions {
         min_retry_delay: Duration::from_millis(20),

@@ -1,15 +1,14 @@
 //! The accept loop: one connection per task, HTTP/1.1 or HTTP/2, within limits that `axum::serve` does not have.
 //!
-//! TLS is not here yet; which connection must go when there are too many is for `connections` to say.
+//! It waits for nobody but the next connection: what one passes before it speaks HTTP, and what it says then, is in a
+//! task of its own.
+
+mod connection;
+mod entrance;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
-};
+use axum::Router;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -17,38 +16,24 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt as _;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::{
-    connections::{Connection, Connections, Tracked},
-    limit::network,
-};
+use self::{connection::Guest, entrance::Entrance};
+use super::{connections::Connections, limit::network, proxies::TrustedProxies, tls::Tls};
+use crate::telemetry::Metrics;
 
 /// How long the headers of a request may take, and how long a connection may idle between two.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connection may take until it speaks HTTP: the header of a proxy and the handshake of TLS together.
+const ENTRANCE_DEADLINE: Duration = Duration::from_secs(10);
 /// How many connections are open at once; for another one an idle one is cut off, and if none is, it waits.
 const MAX_CONNECTIONS: usize = 4096;
-/// The most headers a request may have; more are answered 431.
-const MAX_HEADERS: usize = 100;
-/// The largest head of a request, in bytes; a larger one is answered 431.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// The same for HTTP/2, where names and values count 32 bytes more each pair (RFC 9113, 6.5.2).
-const HEAD_LIST_BYTES: u32 = 64 * 1024;
-/// How many requests of one HTTP/2 connection are answered at once.
-const MAX_STREAMS: u32 = 32;
-/// How many of them a client may reset before they are accepted; after that the connection ends (CVE-2023-44487).
-const MAX_RESET_STREAMS: usize = 16;
-/// How much of one body an HTTP/2 client may send ahead, in bytes.
-const STREAM_WINDOW: u32 = 128 * 1024;
-/// The same for all bodies of a connection.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// How long requests in flight may take to end once the listener is told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// How long to leave a failing `accept` alone, such as when the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The address a request came from.
+/// The address a connection came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
@@ -58,6 +43,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     max_connections: usize,
+    entrance: Entrance,
 }
 
 /// An address that could not be listened on.
@@ -78,6 +64,7 @@ impl Listener {
                 socket,
                 address,
                 max_connections: MAX_CONNECTIONS,
+                entrance: Entrance::default(),
             })
         };
         bind().await.map_err(|source| BindError { address, source })
@@ -98,16 +85,50 @@ impl Listener {
         }
     }
 
+    /// The same over TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.entrance.tls = Some(tls);
+        self
+    }
+
+    /// The same behind these proxies, and no others.
+    #[must_use]
+    pub fn behind(mut self, proxies: TrustedProxies) -> Self {
+        self.entrance.proxies = proxies;
+        self
+    }
+
+    /// The same with so much time for a connection until it speaks HTTP; ten seconds unless told.
+    #[must_use]
+    pub fn with_entrance_deadline(mut self, deadline: Duration) -> Self {
+        self.entrance.deadline = deadline;
+        self
+    }
+
+    /// The same, counting the connections that come to nothing.
+    #[must_use]
+    pub fn counted_by(mut self, metrics: Metrics) -> Self {
+        self.entrance.metrics = Some(metrics);
+        self
+    }
+
     /// Serves until told to stop, then lets requests in flight end.
     pub async fn serve(self, router: Router, stop: CancellationToken) {
         let (tasks, connections) = (TaskTracker::new(), Connections::default());
         let slots = Arc::new(Semaphore::new(self.max_connections));
+        let entrance = Arc::new(self.entrance.clone());
         let accept = || self.accept(&slots, &connections);
         while let Some((slot, stream, peer)) = stop.run_until_cancelled(accept()).await {
-            let connection = connections.open(network(peer.0.ip()));
-            let (router, stop) = (router.clone(), stop.clone());
+            let guest = Guest {
+                peer,
+                router: router.clone(),
+                connection: connections.open(network(peer.0.ip())),
+                entrance: Arc::clone(&entrance),
+                stop: stop.clone(),
+            };
             tasks.spawn(async move {
-                serve_connection(stream, peer, router, connection, stop).await;
+                guest.serve(stream).await;
                 drop(slot);
             });
         }
@@ -150,72 +171,12 @@ pub async fn serve_stream<S>(stream: S, peer: Peer, router: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = Connections::default().open(network(peer.0.ip()));
-    serve_connection(stream, peer, router, connection, CancellationToken::new()).await;
-}
-
-async fn serve_connection<S>(
-    stream: S,
-    peer: Peer,
-    router: Router,
-    connection: Arc<Connection>,
-    stop: CancellationToken,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let working = Arc::clone(&connection);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        let work = working.work();
-        request.extensions_mut().insert(peer);
-        let answering = router.clone().oneshot(request.map(Body::new));
-        async move {
-            answering
-                .await
-                .map(|answer| answer.map(|body| Tracked::new(body, work)))
-        }
-    });
-    let builder = builder();
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(serving);
-    let end = tokio::select! {
-        end = serving.as_mut() => end,
-        () = connection.cut_off() => return debug!("an idle connection makes room"),
-        () = idles(&connection) => return debug!("a connection has been idle for too long"),
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+    let guest = Guest {
+        peer,
+        router,
+        connection: Connections::default().open(network(peer.0.ip())),
+        entrance: Arc::default(),
+        stop: CancellationToken::new(),
     };
-    if let Err(error) = end {
-        debug!(%error, "connection ended early");
-    }
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .half_close(true)
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_DEADLINE)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
-        .max_header_list_size(HEAD_LIST_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
-    builder
-}
-
-/// Waits until no request has been answered, or is being answered, for as long as headers may take.
-async fn idles(connection: &Connection) {
-    while timeout(HEADER_DEADLINE, connection.answered())
-        .await
-        .is_ok()
-        || connection.is_busy()
-    {}
+    guest.serve_stream(stream).await;
 }
