@@ -4,6 +4,7 @@
 //! task of its own.
 
 mod connection;
+mod descriptors;
 mod entrance;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -18,7 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-use self::{connection::Guest, entrance::Entrance};
+use self::{connection::Guest, descriptors::FailedAccepts, entrance::Entrance};
 use super::{connections::Connections, limit::network, proxies::TrustedProxies, tls::Tls};
 use crate::telemetry::Metrics;
 
@@ -31,7 +32,7 @@ const MAX_CONNECTIONS: usize = 4096;
 /// How long requests in flight may take to end once the listener is told to stop.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// How long to leave a failing `accept` alone, such as when the process is out of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The address a connection came from.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +64,7 @@ impl Listener {
             Ok(Self {
                 socket,
                 address,
-                max_connections: MAX_CONNECTIONS,
+                max_connections: descriptors::room(MAX_CONNECTIONS),
                 entrance: Entrance::default(),
             })
         };
@@ -76,7 +77,7 @@ impl Listener {
         self.address
     }
 
-    /// The same with room for so many connections; 4,096 unless told.
+    /// The same with room for so many connections; 4,096 unless told, or half of what the process may open.
     #[must_use]
     pub fn with_max_connections(self, max_connections: usize) -> Self {
         Self {
@@ -118,7 +119,8 @@ impl Listener {
         let (tasks, connections) = (TaskTracker::new(), Connections::default());
         let slots = Arc::new(Semaphore::new(self.max_connections));
         let entrance = Arc::new(self.entrance.clone());
-        let accept = || self.accept(&slots, &connections);
+        let failed = FailedAccepts::default();
+        let accept = || self.accept(&failed, &slots, &connections);
         while let Some((slot, stream, peer)) = stop.run_until_cancelled(accept()).await {
             let guest = Guest {
                 peer,
@@ -145,6 +147,7 @@ impl Listener {
     /// The next connection, once there is room for it; a failing `accept` is tried again.
     async fn accept(
         &self,
+        failed: &FailedAccepts,
         slots: &Arc<Semaphore>,
         connections: &Connections,
     ) -> (Option<OwnedSemaphorePermit>, TcpStream, Peer) {
@@ -158,7 +161,10 @@ impl Listener {
                     return (slot, stream, Peer(address));
                 }
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
+                    failed.note(&error);
+                    if descriptors::have_run_out(&error) {
+                        connections.make_room();
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

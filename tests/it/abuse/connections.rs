@@ -131,3 +131,17 @@ async fn a_client_that_resets_its_requests_at_once_is_sent_away() {
     let end = timeout(SOON, stream.read_to_end(&mut rest)).await;
     assert!(end.is_ok(), "it is closed in time");
 }
+
+#[tokio::test]
+async fn a_connection_that_is_reset_within_a_body_is_over() {
+    let address = listening().await;
+    for _ in 0..2 * ROOM {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let request = b"POST / HTTP/1.1\r\nHost: hook\r\nContent-Length: 9\r\n\r\nbod";
+        stream.write_all(request).await.expect("it is open");
+        stream.set_zero_linger().expect("a socket");
+    }
+    let mut honest = TcpStream::connect(address).await.expect("a connection");
+    let answer = answer_on(&mut honest).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}

@@ -88,6 +88,13 @@ impl Port {
         words.join(" ")
     }
 
+    /// The status that a delivery is answered with.
+    pub(crate) async fn status(&self, delivery: &Delivery) -> u16 {
+        let said = self.say(raw(delivery)).await;
+        let status = said.split(' ').next().and_then(|word| word.parse().ok());
+        status.unwrap_or_else(|| panic!("not answered: {said}"))
+    }
+
     /// A connection that stays as long as the test and the port want.
     pub(crate) fn call(&self) -> Caller {
         let (client, server) = duplex(PIPE);
