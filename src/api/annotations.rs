@@ -35,14 +35,22 @@ pub const LIVE_SECRETS: &str = "hookgate.dev/live-secrets";
 /// Lets in only clients with a certificate: `required`, or the DNS names and URIs that it may be for, comma-separated.
 pub const CLIENT_CERTIFICATE: &str = "hookgate.dev/client-certificate";
 
+/// On a Receiver: the networks that its deliveries may come from; its value is a [`super::clients::ClientNetworks`].
+pub const ALLOWED_CLIENTS: &str = "hookgate.dev/allowed-clients";
+
+/// On a Receiver: how often its deliveries trigger targets, as a [`super::rate::Rate`]; what is above it waits.
+pub const RATE: &str = "hookgate.dev/rate";
+
 /// The annotations that change what a Receiver accepts or what is said of it; Kubernetes does not count them as a new
 /// generation.
-pub const SETTINGS: [&str; 5] = [
+pub const SETTINGS: [&str; 7] = [
     SENDER,
     REPLAY_WINDOW,
     LIVE_SECRETS,
     CLIENT_CERTIFICATE,
     DENIED_TARGETS,
+    ALLOWED_CLIENTS,
+    RATE,
 ];
 
 /// The key of a receiver Secret that holds a key to sign with (`whsec_…`), once GitLab has one.

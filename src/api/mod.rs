@@ -4,6 +4,7 @@
 
 mod absent;
 pub mod annotations;
+pub mod clients;
 pub mod condition;
 pub mod crds;
 pub mod denied;
@@ -13,6 +14,7 @@ pub mod git_repository;
 pub mod kustomization;
 pub mod last_trigger;
 pub mod live_secrets;
+pub mod rate;
 pub mod receiver;
 pub mod reference;
 

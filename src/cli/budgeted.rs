@@ -29,7 +29,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::trigger::Rate;
+    use crate::api::rate::Rate;
 
     #[tokio::test(start_paused = true)]
     async fn requests_wait_for_their_turn() {

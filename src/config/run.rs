@@ -13,7 +13,7 @@ use super::{
     flux::{DEFAULT_SECRET_SELECTOR, FluxArgs},
     values::{InvalidConfig, go_bool, interval_of_rate},
 };
-use crate::api::duration::Duration;
+use crate::api::{duration::Duration, rate::Rate};
 
 /// Flags of `hookgate run`, as given.
 #[derive(Args, Clone, Debug)]
@@ -91,6 +91,9 @@ struct TriggerArgs {
     /// How many it may save up
     #[arg(long, value_name = "N", default_value_t = ApiBudget::DEFAULT_BURST)]
     kube_api_burst: NonZeroU32,
+    /// How often the deliveries of one Receiver trigger targets unless its annotation hookgate.dev/rate says: so many at once, and again so many in each second, minute or hour (600/m); those above it are taken, and their targets wait
+    #[arg(long, value_name = "RATE", default_value = "1200/m")]
+    receiver_rate: Rate,
 }
 
 /// Whether there is a journal.
@@ -228,6 +231,7 @@ impl Run {
                 interval: args.trigger.kube_api_qps,
                 burst: args.trigger.kube_api_burst,
             },
+            receiver_rate: args.trigger.receiver_rate,
             is_new_cluster: false,
             leader_election: args.election.leader_election(namespace),
         }
@@ -324,6 +328,15 @@ mod tests {
         let ApiBudget { interval, burst } = serving.api_budget;
         assert_eq!((interval.as_millis(), burst.get()), (50, 100));
         assert_eq!(run.without_effect, ["--events-addr"]);
+    }
+
+    #[test]
+    fn a_receiver_has_the_rate_that_is_given_or_the_default() {
+        let rate = |flags| parse(flags).unwrap().serving("").receiver_rate;
+        assert_eq!(rate(&[]), Rate::OF_RECEIVERS);
+        assert_eq!(rate(&["--receiver-rate=2/s"]), "2/s".parse().unwrap());
+        let told = parse(&["--receiver-rate=2"]).unwrap_err();
+        assert!(told.contains("such as `600/m`"), "{told}");
     }
 
     #[test]

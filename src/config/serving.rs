@@ -7,6 +7,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use clap::ValueEnum;
 
 use super::{Entrance, Issuers, ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
+use crate::api::rate::Rate;
 
 /// One validated description of a serving process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Serving {
     pub journal: Journal,
     /// How many requests the process may send to the API server.
     pub api_budget: ApiBudget,
+    /// How often the deliveries of one Receiver trigger targets, unless it says itself.
+    pub receiver_rate: Rate,
     /// Whether the cluster was made a moment ago, so that no delivery to it can have been lost.
     pub is_new_cluster: bool,
     /// How one of several replicas becomes the writer of status; without it, this process is the only one.
@@ -69,6 +72,7 @@ impl Serving {
             retry: Retry::default(),
             journal,
             api_budget: ApiBudget::default(),
+            receiver_rate: Rate::OF_RECEIVERS,
             is_new_cluster: false,
             leader_election: None,
         }

@@ -117,7 +117,7 @@ impl Hook {
         &self,
         identity: impl FnOnce() -> ClientIdentity,
     ) -> Result<(), RefusedCertificate> {
-        let Some(rule) = &self.certificate else {
+        let Some(rule) = &self.settings.certificate else {
             return Ok(());
         };
         match identity() {
@@ -136,7 +136,7 @@ impl Hook {
     /// Whether the Receiver asks for the certificate of a client.
     #[must_use]
     pub fn asks_for_certificate(&self) -> bool {
-        self.certificate.is_some()
+        self.settings.certificate.is_some()
     }
 }
 

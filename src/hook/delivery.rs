@@ -97,7 +97,7 @@ impl Hook {
                 providers: &self.providers,
                 issuer_keys,
                 now,
-                window: self.window,
+                window: self.settings.window,
             };
             (index, claim)
         })

@@ -49,12 +49,13 @@ pub use token::{BlankToken, Token};
 pub use unauthentic::Unauthentic;
 pub use verify::{Authentic, Verifier};
 
-use std::{sync::Arc, time::Duration};
+use core::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::api::live_secrets::LiveSets;
-use certificate::CertificateRule;
+use crate::api::{clients::ClientNetworks, live_secrets::LiveSets, rate::Rate};
+use compile::Settings;
 use filter::Filters;
 use live::LiveKeys;
 use provider::Provider;
@@ -70,9 +71,7 @@ pub struct Hook {
     /// The current set first; none when nothing is known of the Secret, or none is needed.
     keys: Vec<LiveKeys>,
     set_problems: Vec<SetProblem>,
-    window: Duration,
-    /// Which client certificates are let in; any client is without.
-    certificate: Option<CertificateRule>,
+    settings: Settings,
     providers: Vec<Provider>,
     events: Vec<String>,
     selection: Selection,
@@ -101,6 +100,25 @@ impl Hook {
     /// The URLs of the issuers that the Receiver trusts.
     pub fn issuers(&self) -> impl Iterator<Item = &Arc<str>> {
         self.providers.iter().map(|provider| &provider.issuer)
+    }
+
+    /// The networks that deliveries may come from; anywhere when absent.
+    #[must_use]
+    pub fn clients(&self) -> Option<&ClientNetworks> {
+        self.settings.clients.as_ref()
+    }
+
+    /// Whether deliveries may come from this address.
+    #[must_use]
+    pub fn allows(&self, client: IpAddr) -> bool {
+        self.clients()
+            .is_none_or(|networks| networks.contain(client))
+    }
+
+    /// How often its deliveries trigger targets, if the Receiver says so.
+    #[must_use]
+    pub fn rate(&self) -> Option<Rate> {
+        self.settings.rate
     }
 
     /// All that the Receiver can trigger, whatever the event.

@@ -7,7 +7,9 @@ use std::fmt;
 use super::Sender;
 use crate::{
     api::{
-        annotations::{CLIENT_CERTIFICATE, REPLAY_WINDOW, SENDER},
+        annotations::{CLIENT_CERTIFICATE, RATE, REPLAY_WINDOW, SENDER},
+        clients::InvalidNetworks,
+        rate::InvalidRate,
         receiver::ReceiverType,
     },
     cel::Uncompilable,
@@ -92,6 +94,17 @@ pub enum Problem {
         "annotation {CLIENT_CERTIFICATE} asks for a client certificate, which this gateway cannot check: let hookgate run with --tls-cert-file, --tls-key-file and --client-ca-file; behind a proxy that ends TLS, let the proxy check certificates and remove the annotation"
     )]
     UncheckedCertificate,
+    /// The networks that deliveries may come from are not written as such.
+    #[error(transparent)]
+    InvalidClients(InvalidNetworks),
+    /// The rate is not one.
+    #[error("annotation {RATE} is `{text}`; {invalid}")]
+    InvalidRate {
+        /// The value of the annotation.
+        text: String,
+        /// How one is written.
+        invalid: InvalidRate,
+    },
     /// The filter of the Receiver is not CEL, uses what there is not, or is no condition.
     #[error("invalid resourceFilter expression: {error}")]
     InvalidResourceFilter {

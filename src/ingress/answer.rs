@@ -45,6 +45,7 @@ pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
         Outcome::NotUnderstood(problem) => told.problem = Some(problem.to_string()),
         Outcome::PartlyTriggered { refused }
         | Outcome::Pending { refused }
+        | Outcome::Coalesced { refused }
         | Outcome::NothingAccepted { refused } => told.refused = refused,
         Outcome::Busy { retry_after: after } | Outcome::Unfinished { retry_after: after } => {
             retry_after = Some(*after);
@@ -60,7 +61,7 @@ pub(super) fn status(outcome: &Outcome) -> StatusCode {
         | Outcome::NotWanted
         | Outcome::FilteredOut
         | Outcome::PartlyTriggered { .. } => StatusCode::OK,
-        Outcome::Pending { .. } => StatusCode::ACCEPTED,
+        Outcome::Pending { .. } | Outcome::Coalesced { .. } => StatusCode::ACCEPTED,
         Outcome::NotUnderstood(Uninterpretable::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
         Outcome::NotUnderstood(Uninterpretable::Malformed(_)) => StatusCode::BAD_REQUEST,
         Outcome::NothingAccepted { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -76,7 +77,7 @@ pub(super) fn rejected(rejection: &Rejection) -> Response {
         Rejection::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
         Rejection::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Rejection::TimedOut => (StatusCode::REQUEST_TIMEOUT, None),
-        Rejection::UnknownPath => (StatusCode::NOT_FOUND, None),
+        Rejection::UnknownPath | Rejection::ClientNotAllowed => (StatusCode::NOT_FOUND, None),
         Rejection::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(CLOSED_RETRY_AFTER)),
         Rejection::TooManyFailures { retry_after } => {
             (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after))

@@ -17,6 +17,7 @@ use super::{
     caller::Caller,
     headers,
     outcome::{Outcome, Phase, Rejection},
+    search::Search,
     select,
 };
 use crate::{
@@ -49,7 +50,7 @@ pub(super) struct Record {
 /// Takes a delivery through the eight phases and answers it.
 pub(super) async fn deliver(gateway: &Gateway, client: IpAddr, request: Request) -> Response {
     let mut record = Record::at(Timestamp::now());
-    let end = phases(gateway, client, request, &mut record).await;
+    let end = phases(gateway, Some(client), request, &mut record).await;
     let response = match &end {
         Ok(outcome) => answer::accepted(outcome, &record.delivery),
         Err(rejection) => answer::rejected(rejection),
@@ -58,10 +59,10 @@ pub(super) async fn deliver(gateway: &Gateway, client: IpAddr, request: Request)
     response
 }
 
-/// Takes a delivery through the eight phases, as far as it gets.
+/// Takes a delivery through the eight phases, as far as it gets; a client that is not known is not judged.
 pub(super) async fn phases(
     gateway: &Gateway,
-    client: IpAddr,
+    client: Option<IpAddr>,
     request: Request,
     record: &mut Record,
 ) -> Result<Outcome, Rejection> {
@@ -71,12 +72,11 @@ pub(super) async fn phases(
     let ceiling = Instant::now() + TRIGGER_CEILING;
 
     record.enter(Phase::Locate);
-    let hook = locate(gateway, arrival.path(), record.received_at).await?;
+    let hook = locate(gateway, client, arrival.path(), record.received_at).await?;
     record.hook = Some(Arc::clone(&hook));
 
     record.enter(Phase::Limit);
-    let limited = gateway.failures.check(client, hook.receiver());
-    gateway.crowd.unless_shared(client, limited)?;
+    limit(gateway, client, &hook).await?;
 
     record.enter(Phase::Authenticate);
     let proof = authenticate(gateway, &caller, &hook, arrival, record).await?;
@@ -112,6 +112,7 @@ pub(super) async fn phases(
         receiver: hook.receiver(),
         delivery: &record.delivery,
         selectors: &choice.selectors,
+        rate: Some(hook.rate().unwrap_or(gateway.rate)),
     };
     let mut report = gateway.trigger.accept(order, deadline).await;
     report.entries.extend(choice.entries);
@@ -134,11 +135,16 @@ fn not_understood(gateway: &Gateway, hook: &Hook, problem: Uninterpretable) -> O
 
 /// Finds the hook of the path; one that nobody knows may be that of a token that was changed unseen, and one whose
 /// Secret was not read yet gets it read.
-async fn locate(gateway: &Gateway, path: &str, now: Timestamp) -> Result<Arc<Hook>, Rejection> {
+async fn locate(
+    gateway: &Gateway,
+    client: Option<IpAddr>,
+    path: &str,
+    now: Timestamp,
+) -> Result<Arc<Hook>, Rejection> {
     let find = || gateway.table.locate(path, now);
     let entry = match find() {
         None => {
-            gateway.search.look_for(path, &gateway.secrets).await;
+            search(gateway, client, path).await;
             find()
         }
         Some(Entry::Unread(hook)) => {
@@ -153,6 +159,33 @@ async fn locate(gateway: &Gateway, path: &str, now: Timestamp) -> Result<Arc<Hoo
         Some(Entry::Unread(_)) => Err(Rejection::Closed(Closed::NotReady)),
         Some(Entry::Pathless(_)) | None => Err(Rejection::UnknownPath),
     }
+}
+
+/// Searches for a path that is not known, unless its client has had many searched for in vain.
+async fn search(gateway: &Gateway, client: Option<IpAddr>, path: &str) {
+    if client.is_some_and(|client| !gateway.failures.may_search(client)) {
+        return;
+    }
+    gateway.search.look_for(path, &gateway.secrets).await;
+    let is_found = gateway.table.locate(path, Timestamp::now()).is_some();
+    if let Some(client) = client.filter(|_| !is_found) {
+        gateway.failures.charge_search(client);
+    }
+}
+
+/// Refuses a client that may not send from where it is, and one that failed too often.
+///
+/// For the first everything is as if the path were unknown: the search for some path that is, and the answer.
+async fn limit(gateway: &Gateway, client: Option<IpAddr>, hook: &Hook) -> Result<(), Rejection> {
+    let Some(client) = client else {
+        return Ok(());
+    };
+    if !hook.allows(client) {
+        search(gateway, Some(client), &Search::path_of_nobody()).await;
+        return Err(Rejection::ClientNotAllowed);
+    }
+    let limited = gateway.failures.check(client, hook.receiver());
+    gateway.crowd.unless_shared(client, limited)
 }
 
 /// A delivery whose sender is proven, and the hook as it was when it was proven.

@@ -56,7 +56,7 @@ use self::{
     caller::Caller, complaint::Complaints, crowd::Crowd, effect::Effect, limit::FailureLimit,
     reread::SecretReader, search::Search, select::Filtering,
 };
-use crate::{hook::HookTable, telemetry::Metrics, trigger::Trigger};
+use crate::{api::rate::Rate, hook::HookTable, telemetry::Metrics, trigger::Trigger};
 
 /// Everything a delivery needs on its way; one per process.
 pub struct Gateway {
@@ -71,6 +71,8 @@ pub struct Gateway {
     filtering: Filtering,
     complaints: Complaints,
     issuers: Issuers,
+    /// That of Receivers which do not say.
+    rate: Rate,
 }
 
 impl Gateway {
@@ -96,6 +98,7 @@ impl Gateway {
             uses,
             filtering: Filtering::default(),
             issuers,
+            rate: Rate::OF_RECEIVERS,
         }
     }
 
@@ -104,6 +107,12 @@ impl Gateway {
     pub fn behind(self, proxies: &TrustedProxies) -> Self {
         let crowd = Crowd::new(proxies.are_named(), self.metrics.clone());
         Self { crowd, ..self }
+    }
+
+    /// The same with another rate for Receivers that do not say.
+    #[must_use]
+    pub fn with_rate(self, rate: Rate) -> Self {
+        Self { rate, ..self }
     }
 
     /// The routes of the exposed listener: `POST /hook/…` and nothing else.

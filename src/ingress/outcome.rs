@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::issuers::KeysUnavailable;
 use crate::{
+    api::annotations::ALLOWED_CLIENTS,
     hook::{Closed, Refusal, Unauthentic, Uninterpretable},
     trigger::{Report, Verdict},
 };
@@ -20,7 +21,7 @@ pub enum Phase {
     Receive,
     /// Find the hook of the path.
     Locate,
-    /// Refuse who failed too often.
+    /// Refuse who may not send from there, or failed too often.
     Limit,
     /// Let the body pass through the verifier.
     Authenticate,
@@ -78,6 +79,11 @@ pub enum Outcome {
         /// The targets that were refused, as `Kind/namespace/name`.
         refused: Vec<String>,
     },
+    /// The same, and the rate of the Receiver says when; more deliveries until then are one.
+    Coalesced {
+        /// The targets that were refused, as `Kind/namespace/name`.
+        refused: Vec<String>,
+    },
     /// The body is not what the sender sends.
     NotUnderstood(Uninterpretable),
     /// The Receiver does not list the event.
@@ -112,6 +118,7 @@ impl Outcome {
             (Verdict::Unfinished, _) => Self::Unfinished {
                 retry_after: report.retry_after().unwrap_or(RETRY_AFTER),
             },
+            (Verdict::Pending, _) if report.is_above_rate => Self::Coalesced { refused: refused() },
             (Verdict::Pending, _) => Self::Pending { refused: refused() },
             (Verdict::NoneAccepted, _) => Self::NothingAccepted { refused: refused() },
             (Verdict::AllDone, true) if report.is_left_out() => Self::FilteredOut,
@@ -132,6 +139,7 @@ impl Outcome {
             Self::Triggered => "triggered",
             Self::PartlyTriggered { .. } => "partly-triggered",
             Self::Pending { .. } => "pending",
+            Self::Coalesced { .. } => "coalesced",
             Self::NotUnderstood(_) => "not-understood",
             Self::NotWanted => "not-wanted",
             Self::FilteredOut => "filtered-out",
@@ -159,6 +167,9 @@ pub(super) enum Rejection {
     UnknownPath,
     #[error("the Receiver is {}", closed(*.0))]
     Closed(Closed),
+    /// Answered like an unknown path, so that nobody learns from elsewhere that a path is right.
+    #[error("the Receiver does not list the network of the client in {ALLOWED_CLIENTS}")]
+    ClientNotAllowed,
     #[error("the client failed too often")]
     TooManyFailures { retry_after: Duration },
     #[error("a ping that its sender does not sign is answered, and triggers nothing")]
@@ -182,6 +193,7 @@ impl Rejection {
             Self::TimedOut => "timed-out",
             Self::UnknownPath => "unknown-path",
             Self::Closed(_) => "closed",
+            Self::ClientNotAllowed => "client-not-allowed",
             Self::TooManyFailures { .. } => "too-many-failures",
             Self::UnsignedPing => "unsigned-ping",
             Self::Unauthentic(_) => "unauthentic",

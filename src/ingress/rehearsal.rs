@@ -23,7 +23,7 @@ use super::{
     tls::ClientCertificate,
     uses::SecretUses,
 };
-use crate::{hook::HookTable, telemetry::Metrics};
+use crate::{api::rate::Rate, hook::HookTable, telemetry::Metrics};
 
 /// Where a delivery would end, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +55,20 @@ impl Gateway {
             filtering: Filtering::default(),
             complaints: Complaints::to_nobody(),
             issuers,
+            rate: Rate::OF_RECEIVERS,
         }
     }
 
     /// Takes a request that arrives at `now` through the phases, and triggers nothing.
     ///
-    /// A client certificate is taken for right, because a recorded request has none.
-    pub async fn rehearse(&self, mut request: Request, now: Timestamp) -> Rehearsal {
+    /// Where it comes from is judged only if it is known. A client certificate is taken for right, because a recorded
+    /// request has none.
+    pub async fn rehearse(
+        &self,
+        mut request: Request,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Rehearsal {
         let mut record = Record::at(now);
         if request.method() != Method::POST {
             return Rehearsal {
@@ -71,9 +78,8 @@ impl Gateway {
                 reason: Some("only POST is served".to_owned()),
             };
         }
-        let client = IpAddr::from(Ipv4Addr::UNSPECIFIED);
         request.extensions_mut().insert(Caller {
-            address: client,
+            address: client.unwrap_or(IpAddr::from(Ipv4Addr::UNSPECIFIED)),
             is_disbelieved: false,
             certificate: ClientCertificate::Assumed,
         });
@@ -105,6 +111,9 @@ fn reason(outcome: &Outcome) -> Option<String> {
             Some(format!("nothing can be triggered: {}", refused.join(", ")))
         }
         Outcome::Unfinished { .. } => Some("nothing could be triggered in time".to_owned()),
-        Outcome::Triggered | Outcome::PartlyTriggered { .. } | Outcome::Pending { .. } => None,
+        Outcome::Triggered
+        | Outcome::PartlyTriggered { .. }
+        | Outcome::Pending { .. }
+        | Outcome::Coalesced { .. } => None,
     }
 }

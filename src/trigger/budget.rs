@@ -5,24 +5,16 @@
 use std::{
     collections::VecDeque,
     fmt,
-    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until};
 
+use crate::api::rate::Rate;
+
 /// How many turns are kept for triggers at most.
 const MAX_KEPT: usize = 8;
-
-/// How many requests may be sent: so many at once, and one more in each interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// The time in which one request is earned.
-    pub interval: Duration,
-    /// How many requests can be saved up.
-    pub burst: NonZeroU32,
-}
 
 /// The requests that this process may still send; clones share them.
 ///
@@ -133,13 +125,14 @@ impl Shares {
 
 /// A token bucket, kept as the one moment at which it is full again.
 #[derive(Clone, Copy, Debug)]
-struct Bucket {
+pub(super) struct Bucket {
     rate: Rate,
     full_at: Option<Instant>,
 }
 
 impl Bucket {
-    fn new(rate: Rate) -> Self {
+    /// A full one.
+    pub(super) fn new(rate: Rate) -> Self {
         Self {
             rate,
             full_at: None,
@@ -157,10 +150,25 @@ impl Bucket {
     }
 
     /// Takes a token even if it has still to be earned, and says when that is.
-    fn reserve(&mut self, now: Instant) -> Instant {
+    pub(super) fn reserve(&mut self, now: Instant) -> Instant {
         let (turn, full_at) = self.next(now);
         self.full_at = Some(full_at);
         turn
+    }
+
+    /// What it was made for.
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// When there is a token that is not taken yet.
+    pub(super) fn next_turn(&self, now: Instant) -> Instant {
+        self.next(now).0
+    }
+
+    /// Whether nothing has been taken that is not earned again.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.full_at.is_none_or(|at| at <= now)
     }
 
     fn tokens(&self, now: Instant) -> u32 {
@@ -184,6 +192,8 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     fn rate(interval_millis: u64, burst: u32) -> Rate {

@@ -15,7 +15,7 @@ use super::{
     Shared,
     failure::Failure,
     journal::NotDurable,
-    queue::Acceptance,
+    queue::{Acceptance, Start},
     report::{Entry, Outcome, Subject},
 };
 use crate::hook::Target;
@@ -23,6 +23,7 @@ use crate::hook::Target;
 /// A target that was accepted.
 pub(super) struct Claim {
     target: Arc<Target>,
+    is_above_rate: bool,
     open: Option<Open>,
 }
 
@@ -37,8 +38,12 @@ struct Open {
 
 impl Claim {
     /// A claim that a mark on disk stands for already.
-    pub(super) fn settled(target: Arc<Target>) -> Self {
-        Self { target, open: None }
+    pub(super) fn settled(acceptance: Acceptance) -> Self {
+        Self {
+            target: acceptance.target,
+            is_above_rate: acceptance.start == Start::AtRate,
+            open: None,
+        }
     }
 
     /// A claim that a patch or a mark will stand for; without a mark to write, one is on disk.
@@ -50,6 +55,7 @@ impl Claim {
     ) -> Self {
         Self {
             target: Arc::clone(&acceptance.target),
+            is_above_rate: acceptance.start == Start::AtRate,
             open: Some(Open {
                 acceptance,
                 patch,
@@ -57,6 +63,11 @@ impl Claim {
                 patience,
             }),
         }
+    }
+
+    /// Whether the rate of its Receiver keeps the target from being triggered now.
+    pub(super) fn is_above_rate(&self) -> bool {
+        self.is_above_rate
     }
 
     /// Waits until the target is annotated, or durably going to be, or until the deadline.

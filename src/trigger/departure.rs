@@ -85,6 +85,7 @@ mod tests {
             receiver: &receiver,
             delivery: "1",
             selectors: &selectors,
+            rate: None,
         };
         trigger
             .accept(order, Instant::now() + Duration::from_secs(5))

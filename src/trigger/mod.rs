@@ -18,7 +18,7 @@ mod request;
 mod sweep;
 mod targets;
 
-pub use budget::{Budget, Rate};
+pub use budget::Budget;
 pub use presence::{Presence, PresenceSettings};
 pub use report::{Entry, Outcome, Report, Subject, Verdict};
 pub use sweep::Sweep;
@@ -46,10 +46,11 @@ use self::{
     history::{Delivery, History},
     journal::{Journal, Mark, NotDurable, Opened},
     last_triggers::LastTriggers,
-    queue::{Now, Priority, Queue},
+    queue::{Claimant, Now, Priority, Queue, Start},
     request::Requests,
 };
 use crate::{
+    api::rate::Rate,
     hook::{HookTable, ReceiverRef, Selector, Target},
     telemetry::{Metrics, TriggerLoad},
 };
@@ -69,6 +70,8 @@ pub struct Order<'d> {
     pub delivery: &'d str,
     /// What it selects.
     pub selectors: &'d [Selector],
+    /// How often deliveries of this Receiver trigger targets; what is above it waits. Nothing holds up an operator.
+    pub rate: Option<Rate>,
 }
 
 /// Annotates targets; clones share what is pending.
@@ -137,9 +140,9 @@ impl Trigger {
     pub async fn accept(&self, order: Order<'_>, deadline: Instant) -> Report {
         if let [Selector::Named(target)] = order.selectors {
             let claim = self.claim(target, &order, deadline);
-            let entry = claim.settle(&self.0, deadline).await;
             return Report {
-                entries: vec![entry],
+                is_above_rate: claim.is_above_rate(),
+                entries: vec![claim.settle(&self.0, deadline).await],
             };
         }
         self.accept_many(&order, deadline).await
@@ -165,7 +168,7 @@ impl Trigger {
     ) -> Result<(), NotDurable> {
         let mark = |(target, receiver): (Target, ReceiverRef)| {
             let mut queue = self.0.queue();
-            let acceptance = queue.accept(&target, Priority::Sweep, now());
+            let acceptance = queue.accept(&target, Claimant::sweep(), now());
             let mark = Mark {
                 requested_at: acceptance.stamp,
                 receiver,
@@ -218,7 +221,7 @@ impl Trigger {
     /// Whether nothing is pending.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.0.queue().load().pending == 0
+        self.0.queue().load(Instant::now()).pending == 0
     }
 
     /// Keeps a delivery and what became of it for the operator; gives it a number in the history, and says which.
@@ -281,6 +284,7 @@ impl Trigger {
                 }
             }
         }
+        let is_above_rate = claims.iter().any(|(_, claim)| claim.is_above_rate());
         let settled = claims
             .into_iter()
             .map(async |(index, claim)| (index, claim.settle(&self.0, deadline).await));
@@ -288,6 +292,7 @@ impl Trigger {
         entries.sort_by_key(|(index, _)| *index);
         Report {
             entries: entries.into_iter().map(|(_, entry)| entry).collect(),
+            is_above_rate,
         }
     }
 
@@ -296,9 +301,11 @@ impl Trigger {
         let now = now();
         // The journal is told under the lock, so that a mark never comes after its clearing.
         let mut queue = self.0.queue();
-        let acceptance = queue.accept(target, Priority::Delivery, now);
-        if acceptance.is_durable && !acceptance.is_prompt {
-            return Claim::settled(acceptance.target);
+        let claimant = Claimant::sender(order.receiver, order.rate);
+        let acceptance = queue.accept(target, claimant, now);
+        let is_prompt = acceptance.start == Start::Now;
+        if acceptance.is_durable && !is_prompt {
+            return Claim::settled(acceptance);
         }
         let (tell, told) = oneshot::channel();
         queue.wait(&acceptance, deadline, now.instant, tell);
@@ -312,7 +319,7 @@ impl Trigger {
         if acceptance.is_news {
             self.0.changed.notify_one();
         }
-        let patience = acceptance.is_prompt.then(|| now.instant + PATIENCE);
+        let patience = is_prompt.then(|| now.instant + PATIENCE);
         Claim::open(acceptance, told, written, patience)
     }
 }
@@ -356,10 +363,12 @@ fn load(shared: &Weak<Shared>) -> TriggerLoad {
     let Some(shared) = shared.upgrade() else {
         return TriggerLoad::default();
     };
-    let (now, load) = (Instant::now(), shared.queue().load());
+    let now = Instant::now();
+    let load = shared.queue().load(now);
     TriggerLoad {
         pending: load.pending,
         oldest: load.oldest.map_or(Duration::ZERO, |oldest| now - oldest),
+        above_rate: load.above_rate,
         budget: shared.budget.tokens(now),
     }
 }

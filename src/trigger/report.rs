@@ -11,6 +11,8 @@ use crate::hook::{Selector, Target};
 pub struct Report {
     /// One entry per object; a selection by labels that matched nothing or could not be listed has one of its own.
     pub entries: Vec<Entry>,
+    /// Whether the rate of the Receiver keeps one of them from being triggered now.
+    pub is_above_rate: bool,
 }
 
 /// What became of one object, or of one selection by labels.
@@ -86,6 +88,7 @@ impl Report {
         });
         Self {
             entries: entries.collect(),
+            is_above_rate: false,
         }
     }
 
@@ -204,6 +207,7 @@ mod tests {
     fn report(outcomes: impl IntoIterator<Item = Outcome>) -> Report {
         Report {
             entries: outcomes.into_iter().map(entry).collect(),
+            is_above_rate: false,
         }
     }
 

@@ -12,6 +12,7 @@ mod filter;
 mod full_disk;
 mod history;
 mod issuers;
+mod limits;
 mod lossless;
 mod operator;
 mod proxies;

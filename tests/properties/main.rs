@@ -62,6 +62,8 @@ replayed! {
     interpret: a_body_that_is_understood_is_json,
     form: a_form_is_signed_like_the_json_in_it,
     hook_path: a_path_is_written_back_as_it_was,
+    allowed_clients: networks_contain_their_own_addresses,
+    rate: a_rate_gives_back_what_it_lets_through,
     duration: a_duration_survives_being_printed,
     denied_targets: what_is_told_of_denied_targets_is_read_again,
     last_trigger: what_is_told_of_the_last_trigger_is_read_again,

@@ -314,6 +314,18 @@ pub(crate) fn hook_path() -> Seeds {
     ])
 }
 
+pub(crate) fn allowed_clients() -> Seeds {
+    texts(&[
+        "192.30.252.0/22, 2001:db8::/32,203.0.113.7 , 2001:db9::1",
+        "10.0.0.0/9, 10.128.0.0/9, 0.0.0.0/0, ::/0",
+        "::ffff:10.0.0.0/104, ::ffff:10.0.0.1/95",
+    ])
+}
+
+pub(crate) fn rate() -> Seeds {
+    texts(&["10/s", "600/m", "1/h", "1000000/s", "999999/m", "7/h"])
+}
+
 pub(crate) fn duration() -> Seeds {
     texts(&[
         "1h30m",

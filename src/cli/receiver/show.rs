@@ -217,6 +217,8 @@ mod tests {
                 "name": "ci", "namespace": "apps", "generation": 1,
                 "creationTimestamp": "2026-01-01T00:00:00Z",
                 "annotations": {
+                    "hookgate.dev/allowed-clients": "192.0.2.0/24",
+                    "hookgate.dev/rate": "10/s",
                     "hookgate.dev/replay-window": "1m",
                     "example.com/other": "1",
                     "hookgate.dev/last-trigger": r#"{"at":"2026-01-01T23:55:00Z","delivery":"72d3","event":"push"}"#,
@@ -253,7 +255,9 @@ mod tests {
              Triggers      GitRepository/web\n\
              \x20             GitRepository/api\n\
              Denied        GitRepository/apps/api: grant `patch on gitrepositories`\n\
-             Settings      hookgate.dev/replay-window: 1m\n\
+             Settings      hookgate.dev/allowed-clients: 192.0.2.0/24\n\
+             \x20             hookgate.dev/rate: 10/s\n\
+             \x20             hookgate.dev/replay-window: 1m\n\
              Created       2026-01-01T00:00:00Z, 24h ago\n\
              Last trigger  2026-01-01T23:55:00Z, 5m ago: push, delivery 72d3\n"
         );

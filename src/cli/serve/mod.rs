@@ -154,7 +154,8 @@ impl Serving {
             let issuers = Issuers::new(issuers, table.clone(), metrics.clone());
             let (trigger, metrics) = (serving.trigger.clone(), metrics.clone());
             let gateway = Gateway::new(table, trigger, budgeted, issuers, metrics, uses.clone());
-            serving.start_gateway(listener, gateway.behind(&proxies(config)));
+            let gateway = gateway.behind(&proxies(config));
+            serving.start_gateway(listener, gateway.with_rate(config.receiver_rate));
         }
         if let Some(listener) = addresses.operator {
             serving.start_operator(listener, uses);

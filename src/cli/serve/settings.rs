@@ -11,13 +11,14 @@ use rustls::{
 };
 
 use crate::{
+    api::rate::Rate,
     config::{self, Role, SecretWatch, StatusWrites},
     hook::{self, CertificateChecks, PlainIssuers, Policy},
     ingress::{InvalidTlsFile, IssuerSettings, Tls, TlsFiles, TrustedProxies},
     reconcile::{ReceiverOptions, ReceiverStatusWriting, Scope, leader::LeaseSettings},
     telemetry::Metrics,
     trigger::{
-        Budget, PresenceSettings, Rate, WatchScope,
+        Budget, PresenceSettings, WatchScope,
         journal::{Journal, OpenError, Opened, Origin},
     },
 };

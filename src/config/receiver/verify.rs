@@ -2,7 +2,7 @@
 //!
 //! Whether the request would be accepted is for `ingress` to say.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -25,6 +25,9 @@ pub struct Verify {
     /// When it arrives, in RFC 3339, for senders that sign the time [default: now]
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
+    /// The address it comes from, for Receivers that list the networks of their clients [default: one that may send]
+    #[arg(long, value_name = "ADDRESS")]
+    pub client: Option<IpAddr>,
     /// Refuse targets outside the namespace of their Receiver, as a gateway with this flag does
     #[arg(long)]
     pub no_cross_namespace_refs: bool,

@@ -3,22 +3,19 @@
 //! All mistakes of a Receiver are reported at once; the Secret is not looked at here.
 
 mod providers;
-
-use std::time::Duration;
-
-use kube::ResourceExt as _;
+mod settings;
 
 use super::{
     Hook, Sender,
-    certificate::{CertificateChecks, CertificateRule},
+    certificate::CertificateChecks,
     filter::Filters,
     problem::{InvalidReceiver, Problem},
     receiver_ref::ReceiverRef,
     selection::{Refusal, Selection, Selector, Target, TargetKind},
 };
+pub(super) use settings::Settings;
+
 use crate::api::{
-    self,
-    annotations::{CLIENT_CERTIFICATE, REPLAY_WINDOW},
     live_secrets::LiveSets,
     receiver::{Receiver, ReceiverSpec, ReceiverType, ResourceReference},
 };
@@ -58,8 +55,7 @@ impl Hook {
         let mut problems = Vec::new();
         let sender = Sender::of(receiver);
         let sender = sender.map_err(|problem| problems.push(problem)).ok();
-        let window = window(receiver, sender, &mut problems);
-        let certificate = certificate(receiver, policy, &mut problems);
+        let settings = Settings::of(receiver, sender, policy, &mut problems);
         check_fields(spec, &mut problems);
         let providers = match spec.type_ {
             ReceiverType::GenericOidc => {
@@ -79,8 +75,7 @@ impl Hook {
                 named: LiveSets::of(&receiver.metadata),
                 keys: Vec::new(),
                 set_problems: Vec::new(),
-                window,
-                certificate,
+                settings,
                 providers,
                 events: spec.events.clone(),
                 selection,
@@ -89,36 +84,6 @@ impl Hook {
             _ => Err(InvalidReceiver::new(problems)),
         }
     }
-}
-
-/// The longest window: what is signed a day ahead or a day late is as good as not signed with a time.
-const LONGEST_WINDOW: Duration = Duration::from_hours(24);
-/// The window of a Receiver that does not say, as Standard Webhooks recommends.
-const DEFAULT_WINDOW: Duration = Duration::from_mins(5);
-
-fn window(receiver: &Receiver, sender: Option<Sender>, problems: &mut Vec<Problem>) -> Duration {
-    let Some(text) = receiver.annotations().get(REPLAY_WINDOW) else {
-        return DEFAULT_WINDOW;
-    };
-    if let Some(sender) = sender.filter(|sender| !sender.signs_time()) {
-        problems.push(Problem::UselessWindow { sender });
-    }
-    let window = text.parse().ok().map(api::duration::Duration::get);
-    let in_bounds = |window: &Duration| (Duration::from_secs(1)..=LONGEST_WINDOW).contains(window);
-    window.filter(in_bounds).unwrap_or_else(|| {
-        problems.push(Problem::InvalidWindow { text: text.clone() });
-        DEFAULT_WINDOW
-    })
-}
-
-fn certificate(
-    receiver: &Receiver,
-    policy: Policy,
-    problems: &mut Vec<Problem>,
-) -> Option<CertificateRule> {
-    let text = receiver.annotations().get(CLIENT_CERTIFICATE)?;
-    let rule = CertificateRule::compile(text, policy.certificate_checks);
-    rule.map_err(|problem| problems.push(problem)).ok()
 }
 
 fn check_fields(spec: &ReceiverSpec, problems: &mut Vec<Problem>) {

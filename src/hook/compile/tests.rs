@@ -1,5 +1,7 @@
 //! What Receivers compile to, and what is said of those that do not.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -212,13 +214,16 @@ fn an_unknown_sender_is_refused_with_those_that_there_are() {
 fn the_window_is_a_duration_on_a_sender_that_signs_a_time() {
     let window = |type_, text: &str| {
         let annotations = json!({ "hookgate.dev/replay-window": text });
-        annotated(&annotations, &of_type(type_), ALLOWED).map(|hook| hook.window)
+        annotated(&annotations, &of_type(type_), ALLOWED).map(|hook| hook.settings.window)
     };
     let minutes = |count| Ok(Duration::from_mins(count));
     assert_eq!(window("gitlab", "1m"), minutes(1));
     assert_eq!(window("gitlab", "24h"), minutes(24 * 60));
     assert_eq!(
-        compile(&of_type("gitlab"), ALLOWED).unwrap().window,
+        compile(&of_type("gitlab"), ALLOWED)
+            .unwrap()
+            .settings
+            .window,
         Duration::from_mins(5)
     );
     for text in ["", "5", "0s", "999ms", "24h1s", "-5m", "five minutes"] {
@@ -229,6 +234,41 @@ fn the_window_is_a_duration_on_a_sender_that_signs_a_time() {
     }
     let problem = "annotation hookgate.dev/replay-window has no effect: `github` does not sign a time; remove it";
     assert_eq!(window("github", "5m"), Err(vec![problem.to_owned()]));
+}
+
+#[test]
+fn the_clients_that_may_send_are_networks() {
+    let with = |text: &str| {
+        let annotations = json!({ "hookgate.dev/allowed-clients": text });
+        annotated(&annotations, &of_type("github"), ALLOWED)
+    };
+    let allows = |text, client: &str| with(text).unwrap().allows(client.parse().unwrap());
+    assert!(allows("192.0.2.0/24, 2001:db8::/32", "192.0.2.1"));
+    assert!(allows("192.0.2.0/24, 2001:db8::/32", "2001:db8::1"));
+    assert!(!allows("192.0.2.0/24, 2001:db8::/32", "192.0.3.1"));
+    let anywhere = compile(&of_type("github"), ALLOWED).unwrap();
+    assert!(anywhere.clients().is_none() && anywhere.allows("192.0.3.1".parse().unwrap()));
+    let problem = "annotation hookgate.dev/allowed-clients has the part `github.com`; write a network or an address, such as `192.30.252.0/22` or `2001:db8::1`";
+    assert_eq!(with("192.0.2.0/24, github.com").unwrap_err(), [problem]);
+    let problem = "annotation hookgate.dev/allowed-clients is empty; name networks such as `192.30.252.0/22`, or remove it";
+    assert_eq!(with("").unwrap_err(), [problem]);
+}
+
+#[test]
+fn the_rate_is_a_number_and_a_unit() {
+    let rate = |text: &str| {
+        let annotations = json!({ "hookgate.dev/rate": text });
+        annotated(&annotations, &of_type("quay"), ALLOWED).map(|hook| hook.rate())
+    };
+    assert_eq!(rate("600/m").unwrap(), "600/m".parse().ok());
+    assert_eq!(compile(&of_type("quay"), ALLOWED).unwrap().rate(), None);
+    for text in ["", "0/s", "fast"] {
+        let problem = format!(
+            "annotation hookgate.dev/rate is `{text}`; write a number from 1 to 1000000 and `/s`, `/m` or `/h`, \
+             such as `600/m`: so many at once, and again so many in each second, minute or hour"
+        );
+        assert_eq!(rate(text), Err(vec![problem]));
+    }
 }
 
 fn problems_of_providers(providers: &Value, policy: Policy) -> Vec<String> {

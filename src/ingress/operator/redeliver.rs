@@ -46,6 +46,7 @@ pub(super) async fn redeliver(
         receiver: &delivery.receiver,
         delivery: &delivery.delivery,
         selectors: &selectors,
+        rate: None,
     };
     let report = operator
         .trigger

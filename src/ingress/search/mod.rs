@@ -11,6 +11,7 @@ use tokio::{
     sync::{Mutex, Semaphore},
     time::{Instant, timeout},
 };
+use uuid::Uuid;
 
 use super::{reads::Reads, reread::SecretReader};
 use crate::hook::{HookPath, HookTable, ReceiverRef};
@@ -58,6 +59,12 @@ impl Search {
         };
         // What was read in time is in the table, and the next search goes on from there.
         let _ = timeout(DEADLINE, self.read(path, secrets)).await;
+    }
+
+    /// A path to look for in vain, where nobody may know that another leads somewhere.
+    pub(super) fn path_of_nobody() -> String {
+        let half = || Uuid::new_v4().simple();
+        format!("/hook/{}{}", half(), half())
     }
 
     async fn read(&self, path: &str, secrets: &SecretReader) {

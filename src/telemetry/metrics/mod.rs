@@ -53,6 +53,8 @@ pub struct TriggerLoad {
     pub pending: usize,
     /// How long the oldest of them has waited.
     pub oldest: Duration,
+    /// How many targets the rate of their Receiver keeps.
+    pub above_rate: usize,
     /// How many requests the API budget would let through at once.
     pub budget: u32,
 }
@@ -247,6 +249,7 @@ struct Families {
     trigger_load: OnceLock<Box<dyn Fn() -> TriggerLoad + Send + Sync>>,
     pending_targets: Gauge,
     oldest_pending_seconds: Gauge<f64, AtomicU64>,
+    above_rate: Gauge,
     budget_tokens: Gauge,
 }
 
@@ -273,6 +276,7 @@ impl Families {
             trigger_load: OnceLock::new(),
             pending_targets: Gauge::default(),
             oldest_pending_seconds: Gauge::default(),
+            above_rate: Gauge::default(),
             budget_tokens: Gauge::default(),
         };
         families.register_shared_with_flux();
@@ -347,6 +351,11 @@ impl Families {
             self.oldest_pending_seconds.clone(),
         );
         self.registry.register(
+            "hookgate_trigger_above_rate_targets",
+            "Pending targets that wait because deliveries of their Receiver are above its rate",
+            self.above_rate.clone(),
+        );
+        self.registry.register(
             "hookgate_trigger_budget_tokens",
             "Requests that the API budget would let through at once",
             self.budget_tokens.clone(),
@@ -359,8 +368,9 @@ impl Families {
             return;
         };
         let load = load();
-        let pending = i64::try_from(load.pending).unwrap_or(i64::MAX);
-        self.pending_targets.set(pending);
+        let count = |targets: usize| i64::try_from(targets).unwrap_or(i64::MAX);
+        self.pending_targets.set(count(load.pending));
+        self.above_rate.set(count(load.above_rate));
         self.oldest_pending_seconds.set(load.oldest.as_secs_f64());
         self.budget_tokens.set(i64::from(load.budget));
     }

@@ -130,6 +130,7 @@ impl Bench {
             receiver: hook.receiver(),
             delivery: "1",
             selectors: &hook.selection().selectors,
+            rate: None,
         };
         let deadline = Instant::now() + Duration::from_secs(2);
         self.trigger.accept(order, deadline).await

@@ -108,6 +108,7 @@ impl Bench {
             receiver: hook.receiver(),
             delivery: id,
             selectors: &hook.selection().selectors,
+            rate: None,
         };
         let deadline = Instant::now() + Duration::from_secs(2);
         let report = self.trigger.accept(order, deadline).await;

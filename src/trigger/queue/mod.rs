@@ -2,9 +2,11 @@
 //!
 //! Pure: the time and the randomness are passed in, and nothing is sent, written or waited for here.
 
+mod accept;
 mod agenda;
 mod backoff;
 mod gate;
+mod rates;
 mod slot;
 
 use std::{
@@ -15,9 +17,11 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+pub(super) use self::accept::{Acceptance, Claimant, Start};
 use self::{
     agenda::{Agenda, Place},
     gate::{Gate, Passage},
+    rates::{Rates, Turn},
     slot::{Accepted, Hold, Position, Slot},
 };
 use super::failure::{Failure, Fault};
@@ -27,7 +31,7 @@ use crate::hook::Target;
 pub(super) const MAX_IN_FLIGHT: usize = 8;
 
 /// What comes first when not everything can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Priority {
     /// Somebody pushed.
     Delivery,
@@ -40,20 +44,6 @@ pub(super) enum Priority {
 pub(super) struct Now {
     pub(super) instant: Instant,
     pub(super) date: Timestamp,
-}
-
-/// What came of an acceptance.
-#[derive(Clone, Debug)]
-pub(super) struct Acceptance {
-    pub(super) target: Arc<Target>,
-    /// When it was accepted; a patch with this or a later time answers it.
-    pub(super) stamp: Timestamp,
-    /// Whether a mark on disk stands for it already.
-    pub(super) is_durable: bool,
-    /// Whether its patch starts now, so that waiting for it is worth while.
-    pub(super) is_prompt: bool,
-    /// Whether there may be something to send earlier than before.
-    pub(super) is_news: bool,
 }
 
 /// One patch to send.
@@ -92,6 +82,8 @@ pub(super) struct Load {
     pub(super) pending: usize,
     /// Since when the oldest of them does.
     pub(super) oldest: Option<Instant>,
+    /// How many of them the rate of their Receiver keeps.
+    pub(super) above_rate: usize,
 }
 
 /// The targets that are not idle; `W` is what tells somebody who waits.
@@ -99,6 +91,7 @@ pub(super) struct Load {
 pub(super) struct Queue<W> {
     slots: HashMap<Arc<Target>, Slot<W>>,
     agenda: Agenda,
+    rates: Rates,
     gate: Gate,
     in_flight: usize,
     /// Until when there is no budget for what is ready.
@@ -113,43 +106,12 @@ impl<W> Queue<W> {
         Self {
             slots: HashMap::new(),
             agenda: Agenda::default(),
+            rates: Rates::new(),
             gate: Gate::Open,
             in_flight: 0,
             starved_until: None,
             may_hurry: 0,
             last_stamp: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    /// Marks a target: its next patch is sent after this.
-    pub(super) fn accept(&mut self, target: &Target, priority: Priority, now: Now) -> Acceptance {
-        let accepted = self.accepted(now);
-        let is_healthy = self.is_healthy(now.instant);
-        let Some(slot) = self.slots.get_mut(target) else {
-            let target = self.insert(Arc::new(target.clone()), priority, accepted);
-            return Acceptance {
-                target,
-                stamp: accepted.stamp,
-                is_durable: false,
-                is_prompt: is_healthy,
-                is_news: true,
-            };
-        };
-        let is_durable = slot.is_durable();
-        let was_idle = slot.oldest().is_none() || slot.hold == Hold::Forbidden;
-        slot.accept(accepted, priority);
-        let target = Arc::clone(&slot.target);
-        let may_start = slot.not_before.is_none_or(|at| at <= now.instant);
-        let earlier = slot.earlier(now.instant);
-        if let Some(at) = earlier {
-            self.try_early(&target, at, now.instant);
-        }
-        Acceptance {
-            target,
-            stamp: accepted.stamp,
-            is_durable,
-            is_prompt: was_idle && may_start && is_healthy,
-            is_news: earlier.is_some(),
         }
     }
 
@@ -166,7 +128,8 @@ impl<W> Queue<W> {
             stamp: requested_at,
             at: now.instant,
         };
-        let target = self.insert(Arc::new(target), priority, accepted);
+        let (target, turn) = (Arc::new(target), Turn::at_once(now.instant));
+        let target = self.insert(target, priority, accepted, turn, now.instant);
         self.written(&target, requested_at);
     }
 
@@ -220,7 +183,7 @@ impl<W> Queue<W> {
             slot.hold = Hold::Pace;
             self.may_hurry -= 1;
         }
-        self.agenda.remove(place);
+        self.agenda.send(place);
         self.in_flight += 1;
         self.starved_until = None;
         Some(Attempt {
@@ -265,14 +228,16 @@ impl<W> Queue<W> {
 
     /// The targets that wait for their next try after a failure.
     pub(super) fn held(&self) -> Vec<Arc<Target>> {
-        let is_held = |slot: &&Slot<W>| slot.waiting.is_some() && slot.hold != Hold::Pace;
+        let has_failed =
+            |slot: &&Slot<W>| matches!(slot.hold, Hold::Failed { .. } | Hold::Forbidden);
+        let is_held = |slot: &&Slot<W>| slot.waiting.is_some() && has_failed(slot);
         let held = self.slots.values().filter(is_held);
         held.map(|slot| Arc::clone(&slot.target)).collect()
     }
 
     /// Tries a target now that waits after a failure.
     pub(super) fn bring_to_now(&mut self, target: &Arc<Target>, now: Instant) {
-        self.try_early(target, now, now);
+        self.list_anew(target, now, now);
     }
 
     /// Whether nothing waits for its turn, and requests can be sent.
@@ -290,11 +255,13 @@ impl<W> Queue<W> {
     }
 
     /// What the queue holds.
-    pub(super) fn load(&self) -> Load {
+    pub(super) fn load(&self, now: Instant) -> Load {
         let pending = || self.slots.values().filter_map(Slot::oldest);
+        let is_above_rate = |slot: &&Slot<W>| slot.is_above_rate(now);
         Load {
             pending: pending().count(),
             oldest: pending().map(|accepted| accepted.at).min(),
+            above_rate: self.slots.values().filter(is_above_rate).count(),
         }
     }
 
@@ -325,9 +292,16 @@ impl<W> Queue<W> {
         target: Arc<Target>,
         priority: Priority,
         accepted: Accepted,
+        turn: Turn,
+        now: Instant,
     ) -> Arc<Target> {
-        let place = self.agenda.ready(priority, Arc::clone(&target));
-        let slot = Slot::new(Arc::clone(&target), priority, accepted, place);
+        let place = if turn.at <= now {
+            let agenda = &mut self.agenda;
+            agenda.ready(priority, &turn.owner, Arc::clone(&target))
+        } else {
+            self.agenda.later(turn.at, Arc::clone(&target))
+        };
+        let slot = Slot::new(Arc::clone(&target), priority, accepted, turn, place);
         self.slots.insert(Arc::clone(&target), slot);
         target
     }
@@ -345,12 +319,12 @@ impl<W> Queue<W> {
             .map(|slot| Arc::clone(&slot.target))
             .collect();
         for target in failed {
-            self.try_early(&target, now, now);
+            self.list_anew(&target, now, now);
         }
     }
 
-    /// Moves a target that is on the agenda to a time before its own.
-    fn try_early(&mut self, target: &Arc<Target>, at: Instant, now: Instant) {
+    /// Moves a target that is on the agenda to another time; after a failure that is a try before its time.
+    fn list_anew(&mut self, target: &Arc<Target>, at: Instant, now: Instant) {
         let Some(slot) = self.slots.get_mut(target) else {
             return;
         };
@@ -362,7 +336,7 @@ impl<W> Queue<W> {
                 self.may_hurry -= usize::from(may_hurry);
                 Hold::Failed { may_hurry: false }
             }
-            Hold::Pace | Hold::Forbidden => Hold::Pace,
+            Hold::Pace | Hold::Rate | Hold::Forbidden => slot.kept_until(at, now),
         };
         self.agenda.remove(place);
         slot.place = Position::Listed(list(&mut self.agenda, slot, at, now));
@@ -382,7 +356,8 @@ impl<W> Queue<W> {
                 self.may_hurry -= 1;
             }
             slot.hold = Hold::Pace;
-            slot.place = Position::Listed(self.agenda.ready(slot.priority, target));
+            let place = self.agenda.ready(slot.priority, &slot.owner, target);
+            slot.place = Position::Listed(place);
         }
     }
 
@@ -424,7 +399,8 @@ impl<W> Queue<W> {
         if let Some(slot) = self.slots.get_mut(&attempt.target) {
             slot.clear(attempt.sent);
             told = slot.take_covered(attempt.sent);
-            let at = slot.not_before.unwrap_or(now);
+            let at = slot.allowed(now);
+            slot.hold = slot.kept_until(at, now);
             let place = if slot.waiting.is_some() {
                 list(&mut self.agenda, slot, at, now)
             } else {
@@ -475,7 +451,7 @@ impl<W> Queue<W> {
 fn list<W>(agenda: &mut Agenda, slot: &Slot<W>, at: Instant, now: Instant) -> Place {
     let target = Arc::clone(&slot.target);
     if at <= now {
-        agenda.ready(slot.priority, target)
+        agenda.ready(slot.priority, &slot.owner, target)
     } else {
         agenda.later(at, target)
     }

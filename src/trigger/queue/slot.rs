@@ -7,7 +7,12 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Priority, agenda::Place, backoff};
+use super::{
+    Priority,
+    agenda::{Owner, Place},
+    backoff,
+    rates::Turn,
+};
 use crate::{hook::Target, trigger::failure::Failure};
 
 /// The least time between two patches of one target, from start to start.
@@ -22,8 +27,12 @@ pub(super) struct Slot<W> {
     pub(super) target: Arc<Target>,
     pub(super) place: Position,
     pub(super) priority: Priority,
+    /// At whose expense it is sent next.
+    pub(super) owner: Owner,
     /// Accepted, and not covered by a patch that is in flight.
     pub(super) waiting: Option<Accepted>,
+    /// Before this the rate of its owner does not allow what waits to be sent.
+    turn: Option<Instant>,
     /// The newest mark on disk that has not been cleared.
     durable: Option<Timestamp>,
     /// Before this the pace does not allow another patch.
@@ -60,10 +69,23 @@ pub(super) struct Accepted {
 pub(super) enum Hold {
     /// It is its turn, or the pace keeps it.
     Pace,
+    /// The rate of its owner keeps it.
+    Rate,
     /// It failed; one sign of better times may bring its next try forward.
     Failed { may_hurry: bool },
     /// The API server forbids it.
     Forbidden,
+}
+
+/// What an acceptance needs a turn of its Receiver for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing waits yet: any turn will do.
+    Turn,
+    /// To be sent earlier than something that waits: only a turn before then will do.
+    TurnBefore(Instant),
+    /// It is sent with what waits.
+    Nothing,
 }
 
 /// Somebody who wants to know what comes of an acceptance.
@@ -79,16 +101,22 @@ impl<W> Slot<W> {
         target: Arc<Target>,
         priority: Priority,
         waiting: Accepted,
+        turn: Turn,
         place: Place,
     ) -> Self {
         Self {
             target,
             place: Position::Listed(place),
             priority,
+            owner: turn.owner,
             waiting: Some(waiting),
+            turn: Some(turn.at),
             durable: None,
             not_before: None,
-            hold: Hold::Pace,
+            hold: match place {
+                Place::Ready(..) => Hold::Pace,
+                Place::Later(..) => Hold::Rate,
+            },
             failures: 0,
             trouble: None,
             waiters: Vec::new(),
@@ -118,28 +146,73 @@ impl<W> Slot<W> {
         }
     }
 
-    /// One more acceptance; it is the oldest only if nothing waits yet.
-    pub(super) fn accept(&mut self, accepted: Accepted, priority: Priority) {
+    /// What one more acceptance needs a turn for.
+    pub(super) fn need(&self, priority: Priority, now: Instant) -> Need {
+        // The first moment that is too late for a turn that comes at once.
+        let at_once = Need::TurnBefore(now + Duration::from_nanos(1));
+        if self.waiting.is_none() {
+            return Need::Turn;
+        }
+        match (self.place, self.hold) {
+            (Position::InFlight(_), _) => self.turn.map_or(Need::Nothing, Need::TurnBefore),
+            (Position::Listed(Place::Ready(own, ..)), _) if priority < own => at_once,
+            (Position::Listed(Place::Later(planned, _)), Hold::Rate) => Need::TurnBefore(planned),
+            (
+                Position::Listed(Place::Later(..)),
+                Hold::Failed { may_hurry: true } | Hold::Forbidden,
+            ) => at_once,
+            (Position::Listed(_), _) => Need::Nothing,
+        }
+    }
+
+    /// One more acceptance, with the turn that it got; it is the oldest only if nothing waits yet.
+    pub(super) fn accept(&mut self, accepted: Accepted, priority: Priority, turn: Option<Turn>) {
         self.priority = match self.oldest() {
             Some(_) => self.priority.min(priority),
             None => priority,
         };
         self.waiting.get_or_insert(accepted);
+        if let Some(turn) = turn {
+            self.turn = Some(turn.at);
+            self.owner = turn.owner;
+        }
     }
 
-    /// After an acceptance: the time for which it should be listed, when that is not the one it is listed for.
-    pub(super) fn earlier(&self, now: Instant) -> Option<Instant> {
+    /// After an acceptance that got a turn: the time for which it should be listed, when that is not the one it is
+    /// listed for.
+    pub(super) fn better(&self, now: Instant) -> Option<Instant> {
         let Position::Listed(place) = self.place else {
             return None;
         };
-        let allowed = self.not_before.unwrap_or(now);
+        let allowed = self.allowed(now);
         match (place, self.hold) {
-            (Place::Ready(priority, _), _) => (priority != self.priority).then_some(now),
-            (Place::Later(..), Hold::Pace) => (allowed <= now).then_some(now),
-            (Place::Later(planned, _), Hold::Failed { may_hurry }) => {
-                may_hurry.then(|| planned.min(allowed))
+            (Place::Ready(priority, ..), _) => (priority != self.priority).then_some(now),
+            (Place::Later(planned, _), Hold::Pace | Hold::Rate) => {
+                (planned != allowed).then_some(allowed)
             }
-            (Place::Later(planned, _), Hold::Forbidden) => Some(planned.min(allowed)),
+            (Place::Later(planned, _), Hold::Failed { .. } | Hold::Forbidden) => {
+                Some(planned.min(allowed))
+            }
+        }
+    }
+
+    /// When pace and rate allow what waits to be sent.
+    pub(super) fn allowed(&self, now: Instant) -> Instant {
+        let turn = self.turn.unwrap_or(now);
+        self.not_before.unwrap_or(now).max(turn)
+    }
+
+    /// Whether its rate keeps what waits from being sent.
+    pub(super) fn is_above_rate(&self, now: Instant) -> bool {
+        self.waiting.is_some() && self.turn.is_some_and(|turn| turn > now)
+    }
+
+    /// What keeps a target that is listed for a time, if nothing has failed.
+    pub(super) fn kept_until(&self, at: Instant, now: Instant) -> Hold {
+        if at > now && self.turn.is_some_and(|turn| turn >= at) {
+            Hold::Rate
+        } else {
+            Hold::Pace
         }
     }
 
@@ -149,6 +222,7 @@ impl<W> Slot<W> {
             return None;
         };
         let covers = self.waiting.take()?;
+        self.turn = None;
         self.place = Position::InFlight(Flight { sent, covers });
         self.not_before = Some(now + PACE);
         Some(place)
@@ -165,6 +239,7 @@ impl<W> Slot<W> {
     /// The patch did not work: what it covers waits again; gives the delay.
     pub(super) fn put_back(&mut self, flight: Flight, failure: &Failure, jitter: f64) -> Duration {
         self.waiting = Some(flight.covers);
+        self.turn = None;
         self.trouble = Some(failure.clone());
         match failure {
             Failure::Refused { .. } | Failure::Forbidden { .. } => {

@@ -183,6 +183,7 @@ async fn accept_until(trigger: &Trigger, selectors: &[Selector], deadline: Insta
         receiver: &receiver(),
         delivery: "5d3f6a80",
         selectors,
+        rate: None,
     };
     trigger.accept(order, deadline).await
 }
@@ -198,7 +199,7 @@ fn spawn_accept(trigger: &Trigger, name: &str) -> JoinHandle<Report> {
 
 /// Waits until a number of targets is pending.
 async fn pending(trigger: &Trigger, count: usize) {
-    until(|| trigger.0.queue().load().pending == count).await;
+    until(|| trigger.0.queue().load(Instant::now()).pending == count).await;
 }
 
 async fn until(mut reached: impl FnMut() -> bool) {
@@ -332,7 +333,7 @@ fn a_connection_that_hangs_does_not_hold_the_target() {
         assert_eq!(report.verdict(), Verdict::Unfinished);
         server.sees(2).await;
         server.open();
-        until(|| trigger.0.queue().load().pending == 0).await;
+        until(|| trigger.0.queue().load(Instant::now()).pending == 0).await;
     });
 }
 

@@ -5,7 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use hookgate::{
-    api::receiver::{Receiver, ReceiverStatus},
+    api::{
+        rate::Rate,
+        receiver::{Receiver, ReceiverStatus},
+    },
     cli::serve::{Addresses, Serving},
     config::{
         self, ApiBudget, CrossNamespaceRefs, Entrance, Issuers, Journal, ListenAddr, Retry, Role,
@@ -407,6 +410,7 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         retry: Retry::default(),
         journal: Journal::Off,
         api_budget: ApiBudget::default(),
+        receiver_rate: Rate::OF_RECEIVERS,
         is_new_cluster: true,
         leader_election: None,
     }

@@ -7,6 +7,8 @@ mod doubt;
 mod story;
 pub(super) mod subject;
 
+use std::net::IpAddr;
+
 use anyhow::bail;
 use axum::body::Body;
 use http::{HeaderValue, Request, header::HOST};
@@ -28,7 +30,7 @@ pub(super) async fn run(args: &config::Verify) -> anyhow::Result<()> {
     let now = args.at.unwrap_or_else(Timestamp::now);
     let subject = Subject::find(args, &recording, now).await?;
     let settings = issuers(&args.issuers)?;
-    let verdict = judge(&subject, recording, settings, now).await;
+    let verdict = judge(&subject, recording, settings, args.client, now).await;
     output::write(&verdict.text)?;
     match verdict.stop {
         None => Ok(()),
@@ -47,6 +49,7 @@ async fn judge(
     subject: &Subject,
     recording: Recording,
     settings: IssuerSettings,
+    client: Option<IpAddr>,
     now: Timestamp,
 ) -> Verdict {
     let table = HookTable::default();
@@ -63,13 +66,14 @@ async fn judge(
     let path = paths.next();
     let issuers = Issuers::new(settings, table.clone(), Metrics::new());
     let gateway = Gateway::rehearsing(table, issuers);
-    let end = gateway.rehearse(request(&recording), now).await;
+    let end = gateway.rehearse(request(&recording), client, now).await;
     let mut text = format!("A request for Receiver {}\n\n", subject.name());
     let mut story = Story {
         subject,
         recording: &recording,
         hook: hook.as_ref(),
         path: path.as_deref(),
+        client,
         now,
     };
     text.push_str(&story.tell(&end));
@@ -81,7 +85,7 @@ async fn judge(
             path: right,
             ..recording.clone()
         };
-        let later = gateway.rehearse(request(&moved), now).await;
+        let later = gateway.rehearse(request(&moved), client, now).await;
         text.push_str("\nThe same at the path of the Receiver\n\n");
         story.recording = &moved;
         text.push_str(&story.tell(&later));

@@ -2,7 +2,7 @@
 //!
 //! Pure. Where it ends is not found out here.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub(super) struct Story<'a> {
     pub(super) hook: Option<&'a Hook>,
     /// The path of the Receiver, if it has one.
     pub(super) path: Option<&'a str>,
+    /// Where it comes from, if that is known.
+    pub(super) client: Option<IpAddr>,
     pub(super) now: Timestamp,
 }
 
@@ -57,7 +59,7 @@ impl Story<'_> {
                 format!("{method}, {length} bytes of {}", self.media_type())
             }
             Phase::Locate => format!("the path is that of Receiver {name}"),
-            Phase::Limit => "passes, unless the client failed too often before".to_owned(),
+            Phase::Limit => self.limits(),
             Phase::Authenticate => self.proof(),
             Phase::Interpret if end.event.is_empty() => "the event has no name".to_owned(),
             Phase::Interpret => format!("the event is {}", end.event),
@@ -65,6 +67,22 @@ impl Story<'_> {
             Phase::Select => self.selection(),
             Phase::Trigger => format!("would be answered {}; nothing is triggered now", end.status),
         }
+    }
+
+    fn limits(&self) -> String {
+        let networks = self.hook.and_then(Hook::clients);
+        let networks = networks.map(|networks| {
+            let networks = networks.networks().iter().map(ToString::to_string);
+            networks.collect::<Vec<_>>().join(", ")
+        });
+        let place = match (networks, self.client) {
+            (None, _) => String::new(),
+            (Some(networks), Some(client)) => format!("{client} is in one of {networks}; "),
+            (Some(networks), None) => {
+                format!("only clients in {networks} may send, so say with `--client` which it is; ")
+            }
+        };
+        format!("{place}passes, unless the client failed too often before")
     }
 
     fn media_type(&self) -> &str {

@@ -76,7 +76,7 @@ fn settings() -> IssuerSettings {
 }
 
 async fn verdict(subject: &Subject, recording: Recording) -> Verdict {
-    let verdict = judge(subject, recording, settings(), Timestamp::now()).await;
+    let verdict = judge(subject, recording, settings(), None, Timestamp::now()).await;
     let told = format!("{}{:?}", verdict.text, verdict.stop);
     assert!(!told.contains(TOKEN), "{told}");
     verdict
@@ -134,7 +134,7 @@ async fn every_request_of_the_catalogue_gets_through_as_of_its_time() {
         let signed_at = signed_at.and_then(|it| it.to_str().ok()?.parse().ok());
         let now = Timestamp::from_second(signed_at.unwrap_or_default()).unwrap();
         let subject = Subject::find(&args, &recording, now).await.unwrap();
-        let Verdict { text, stop } = judge(&subject, recording, settings(), now).await;
+        let Verdict { text, stop } = judge(&subject, recording, settings(), None, now).await;
         assert_eq!(stop, None, "{text}");
     }
 }
@@ -159,6 +159,36 @@ async fn a_request_that_the_receiver_does_not_take_stops_early() {
         &["415", "media type"],
     )
     .await;
+}
+
+#[tokio::test]
+async fn the_client_is_judged_where_it_is_known() {
+    let listing = json!({"metadata": {"annotations": {
+        "hookgate.dev/allowed-clients": "192.0.2.0/24, 2001:db8::/32",
+    }}});
+    let (subject, now) = (subject(&listing), Timestamp::now());
+    for (client, passes, words) in [
+        (
+            None,
+            true,
+            "3  limit         only clients in 192.0.2.0/24, 2001:db8::/32 may send",
+        ),
+        (
+            Some("192.0.2.7"),
+            true,
+            "3  limit         192.0.2.7 is in one of 192.0.2.0/24",
+        ),
+        (
+            Some("198.51.100.7"),
+            false,
+            "3  limit         stops here with 404 Not Found: the Receiver does not list the network",
+        ),
+    ] {
+        let address = client.map(|client| client.parse().unwrap());
+        let verdict = judge(&subject, github(), settings(), address, now).await;
+        assert!(verdict.text.contains(words), "{}", verdict.text);
+        assert_eq!(verdict.stop.is_none(), passes, "{client:?}");
+    }
 }
 
 #[tokio::test]
@@ -312,7 +342,7 @@ async fn a_time_that_is_past_is_told_with_a_way_to_look_back() {
     let subject = subject_with(&signed, &token);
     let recording = push(Sender::StandardWebhooks, &token);
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(1);
-    let Verdict { text, stop } = judge(&subject, recording.clone(), settings(), later).await;
+    let Verdict { text, stop } = judge(&subject, recording.clone(), settings(), None, later).await;
     assert!(stop.unwrap().contains("replay window"), "{text}");
     assert!(
         text.contains("and is right as of then: try `--at 20"),

@@ -83,8 +83,11 @@ impl World {
 
     fn deliver(&mut self) {
         let name = format!("app-{}", self.below(3));
-        let now = self.now();
-        let accepted = self.queue.accept(&target(&name), Priority::Delivery, now);
+        let receiver = receiver_ref(&self.below(3).to_string());
+        let rates = [None, Some("1/s"), Some("3/m"), Some("100/s")];
+        let rate = rates[self.below(rates.len())].map(|rate| rate.parse().unwrap());
+        let (claimant, now) = (Claimant::sender(&receiver, rate), self.now());
+        let accepted = self.queue.accept(&target(&name), claimant, now);
         let target = Arc::clone(&accepted.target);
         if accepted.is_durable {
             let step = self.step;
@@ -201,7 +204,7 @@ impl World {
     }
 
     fn check(&self) {
-        assert_eq!(self.queue.load().pending, 0);
+        assert_eq!(self.queue.load(self.now().instant).pending, 0);
         assert!(
             self.journal.on_disk.is_empty(),
             "{:?}",

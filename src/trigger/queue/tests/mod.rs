@@ -1,16 +1,27 @@
 //! What is sent, and when, under traffic of hours; and what single answers mean.
 
 mod interleavings;
+mod rates;
 mod simulation;
 
 use std::time::Duration;
 
-use self::simulation::{Simulation, failed, forbidden, refused};
+use self::simulation::{Simulation, failed, forbidden, receiver_ref, refused};
 use super::*;
 use crate::trigger::tests::target;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+
+impl Acceptance {
+    fn is_prompt(&self) -> bool {
+        self.start == Start::Now
+    }
+
+    fn is_above_rate(&self) -> bool {
+        self.start == Start::AtRate
+    }
+}
 
 /// A server that is always well, and takes 5 ms.
 fn well(_: &Target, _: Duration) -> (Duration, simulation::Answer) {
@@ -41,10 +52,10 @@ fn ten_thousand_deliveries_over_five_hundred_objects_keep_to_the_budget_and_none
         run.run_until(MILLISECOND * (tick / 10));
         let acceptance = run.deliver(&format!("app-{}", tick % 500));
         accepted.insert(acceptance.target, acceptance.stamp);
-        assert!(run.queue.load().pending <= 500);
+        assert!(run.pending() <= 500);
     }
     run.run_until(SECOND * 30);
-    assert_eq!(run.queue.load().pending, 0);
+    assert_eq!(run.pending(), 0);
     for (target, stamp) in accepted {
         assert!(run.annotated[&target].0 >= stamp, "{target}");
     }
@@ -107,7 +118,10 @@ fn an_outage_costs_little_and_ends_soon_after_it_is_over() {
     for second in 1..600 {
         run.run_until(SECOND * second);
         let acceptance = run.deliver(&format!("app-{}", second % 500));
-        assert!(!acceptance.is_prompt || second == 1, "nobody waits in vain");
+        assert!(
+            !acceptance.is_prompt() || second == 1,
+            "nobody waits in vain"
+        );
         accepted.insert(acceptance.target, acceptance.stamp);
     }
     run.run_until(outage.end);
@@ -116,7 +130,7 @@ fn an_outage_costs_little_and_ends_soon_after_it_is_over() {
         "{} requests in the outage",
         run.sent.len()
     );
-    assert_eq!(run.queue.load().pending, 500);
+    assert_eq!(run.pending(), 500);
     run.run_until(outage.end + SECOND * 11);
     for (target, stamp) in accepted {
         assert!(run.annotated[&target].0 >= stamp, "{target}");
@@ -178,7 +192,7 @@ fn what_is_refused_ends_and_what_is_forbidden_is_tried_again_much_later() {
     run.deliver("gone");
     run.deliver("secret");
     run.run_until(SECOND * 2);
-    assert_eq!((run.sent.len(), run.queue.load().pending), (2, 1));
+    assert_eq!((run.sent.len(), run.pending()), (2, 1));
     run.run_until(SECOND * 60 * 16);
     assert_eq!(
         run.sent.len(),
@@ -186,7 +200,7 @@ fn what_is_refused_ends_and_what_is_forbidden_is_tried_again_much_later() {
         "the forbidden one, after 7.5 to 15 minutes"
     );
     let again = run.deliver("secret");
-    assert!(again.is_prompt, "the right may have been granted since");
+    assert!(again.is_prompt(), "the right may have been granted since");
     run.run_until(run.now + MILLISECOND);
     assert_eq!(run.sent.len(), 4);
 }
@@ -197,7 +211,7 @@ fn deliveries_come_before_a_sweep() {
     let now = run.at();
     for index in 0..100 {
         run.queue
-            .accept(&target(&format!("swept-{index}")), Priority::Sweep, now);
+            .accept(&target(&format!("swept-{index}")), Claimant::sweep(), now);
     }
     run.run_until(SECOND / 2);
     run.deliver("pushed");
@@ -230,7 +244,7 @@ fn a_sweep_does_not_put_a_delivery_behind_it() {
     run.run_until(Duration::ZERO);
     let now = run.at();
     for name in ["a", "b", "c", "d", "e", "f", "g", "h", "pushed"] {
-        run.queue.accept(&target(name), Priority::Sweep, now);
+        run.queue.accept(&target(name), Claimant::sweep(), now);
     }
     run.run_until(SECOND);
     let pushed = run.sent.iter().rposition(|(_, t)| t.name == "pushed");
@@ -240,16 +254,16 @@ fn a_sweep_does_not_put_a_delivery_behind_it() {
 #[test]
 fn a_target_is_worth_waiting_for_only_if_its_patch_starts_now() {
     let mut run = Simulation::new(1, 1, well);
-    assert!(run.deliver("web").is_prompt);
-    assert!(!run.deliver("web").is_prompt, "already due");
+    assert!(run.deliver("web").is_prompt());
+    assert!(!run.deliver("web").is_prompt(), "already due");
     run.run_until(MILLISECOND);
-    assert!(!run.deliver("web").is_prompt, "in flight");
+    assert!(!run.deliver("web").is_prompt(), "in flight");
     run.run_until(MILLISECOND * 10);
     run.deliver("api");
     run.run_until(MILLISECOND * 11);
-    assert!(!run.deliver("www").is_prompt, "no budget");
+    assert!(!run.deliver("www").is_prompt(), "no budget");
     run.run_until(SECOND * 10);
-    assert!(run.deliver("web").is_prompt, "idle again");
+    assert!(run.deliver("web").is_prompt(), "idle again");
 }
 
 #[test]
@@ -304,10 +318,12 @@ fn those_who_wait_are_told_by_the_patch_that_answers_them() {
     let mut queue = Queue::new();
     let run = Simulation::new(50, 300, well);
     let now = run.at();
-    let first = queue.accept(&target("web"), Priority::Delivery, now);
+    let (ci, web) = (receiver_ref("ci"), target("web"));
+    let claimant = Claimant::sender(&ci, None);
+    let first = queue.accept(&web, claimant, now);
     queue.wait(&first, now.instant + SECOND, now.instant, 1);
     let attempt = queue.start(now).unwrap();
-    let second = queue.accept(&target("web"), Priority::Delivery, now);
+    let second = queue.accept(&web, claimant, now);
     queue.wait(&second, now.instant + SECOND, now.instant, 2);
     queue.wait(&second, now.instant + SECOND * 9, now.instant, 3);
     let ended = queue.finish(&attempt, &Ok(()), now.instant, 0.5);

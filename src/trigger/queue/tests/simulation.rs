@@ -5,9 +5,10 @@
 use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use super::*;
-use crate::trigger::{
-    budget::{Budget, Rate},
-    tests::target,
+use crate::{
+    api::rate::Rate,
+    hook::ReceiverRef,
+    trigger::{budget::Budget, tests::target},
 };
 
 pub(super) type Answer = Result<(), Failure>;
@@ -52,8 +53,20 @@ impl Simulation {
     }
 
     pub(super) fn deliver(&mut self, name: &str) -> Acceptance {
-        let now = self.at();
-        self.queue.accept(&target(name), Priority::Delivery, now)
+        self.deliver_from("ci", None, name)
+    }
+
+    /// A delivery to a Receiver that may have a rate.
+    pub(super) fn deliver_from(
+        &mut self,
+        receiver: &str,
+        rate: Option<&str>,
+        name: &str,
+    ) -> Acceptance {
+        let (receiver, now) = (receiver_ref(receiver), self.at());
+        let rate = rate.map(|rate| rate.parse().unwrap());
+        let claimant = Claimant::sender(&receiver, rate);
+        self.queue.accept(&target(name), claimant, now)
     }
 
     /// Lets time pass until a moment, with everything that happens on the way.
@@ -105,6 +118,10 @@ impl Simulation {
         }
     }
 
+    pub(super) fn pending(&self) -> usize {
+        self.queue.load(self.at().instant).pending
+    }
+
     pub(super) fn at(&self) -> Now {
         let since = jiff::SignedDuration::try_from(self.now).unwrap();
         Now {
@@ -125,6 +142,13 @@ impl Simulation {
             times[index..].partition_point(|at| *at < *start + window)
         };
         times.iter().enumerate().map(within).max().unwrap_or(0)
+    }
+}
+
+pub(super) fn receiver_ref(name: &str) -> ReceiverRef {
+    ReceiverRef {
+        namespace: "apps".to_owned(),
+        name: name.to_owned(),
     }
 }
 
