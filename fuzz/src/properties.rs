@@ -4,6 +4,7 @@
 
 mod credentials;
 mod issuers;
+mod limits;
 mod proxies;
 pub mod wire;
 
@@ -16,8 +17,8 @@ use std::{
 use bytes::Bytes;
 use hookgate::{
     api::{
-        clients::ClientNetworks, denied::DeniedTargets, duration::Duration as Span,
-        last_trigger::LastTrigger, live_secrets::LiveSets, rate::Rate, receiver::Receiver,
+        denied::DeniedTargets, duration::Duration as Span, last_trigger::LastTrigger,
+        live_secrets::LiveSets, receiver::Receiver,
     },
     cel::{Meter, Output, Program, Uncompilable, Variables},
     cli::recording::Recording,
@@ -39,6 +40,7 @@ use tower::ServiceExt as _;
 
 pub use credentials::{secret, signature_headers, standard_webhooks};
 pub use issuers::{id_token, issuer_document, pub_sub};
+pub use limits::{allowed_clients, rate};
 pub use proxies::{forwarded_for, proxy_header};
 pub use wire::wire;
 
@@ -274,41 +276,6 @@ pub fn live_secrets(input: &[u8]) {
     let again = LiveSets::parse(&live.to_string());
     assert_eq!(again.sets(), live.sets(), "{annotation:?}");
     assert_eq!(again.mistakes(), [], "{annotation:?}");
-}
-
-/// Networks that are read contain their own addresses, are no more than were written, and are read again as the same.
-pub fn allowed_clients(input: &[u8]) {
-    let Ok(annotation) = str::from_utf8(input) else {
-        return;
-    };
-    let Ok(clients) = ClientNetworks::parse(annotation) else {
-        return;
-    };
-    let networks = clients.networks();
-    assert!((1..=ClientNetworks::MAX).contains(&networks.len()));
-    for network in networks {
-        assert!(clients.contain(network.network()), "{annotation:?}");
-        assert!(clients.contain(network.broadcast()), "{annotation:?}");
-    }
-    let written: Vec<_> = networks.iter().map(ToString::to_string).collect();
-    assert_eq!(ClientNetworks::parse(&written.join(",")), Ok(clients));
-}
-
-/// A rate that is read gives back in its unit no more than it lets through at once, and never nothing.
-pub fn rate(input: &[u8]) {
-    let Ok(text) = str::from_utf8(input) else {
-        return;
-    };
-    if let Ok(Rate { interval, burst }) = text.parse::<Rate>() {
-        let unit = match text.as_bytes().last() {
-            Some(b's') => Duration::from_secs(1),
-            Some(b'm') => Duration::from_mins(1),
-            _ => Duration::from_hours(1),
-        };
-        let earned = interval * burst.get();
-        assert!(!interval.is_zero() && earned <= unit, "{text}");
-        assert!(unit < earned + Duration::from_millis(1), "{text}");
-    }
 }
 
 /// A line of the journal that is read as a mark is written back as one that reads the same.

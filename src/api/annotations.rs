@@ -41,9 +41,12 @@ pub const ALLOWED_CLIENTS: &str = "hookgate.dev/allowed-clients";
 /// On a Receiver: how often its deliveries trigger targets, as a [`super::rate::Rate`]; what is above it waits.
 pub const RATE: &str = "hookgate.dev/rate";
 
+/// On a Receiver: whether a delivery that was signed before triggers again, `trigger` when absent, or not: `refuse`.
+pub const REPLAYS: &str = "hookgate.dev/replays";
+
 /// The annotations that change what a Receiver accepts or what is said of it; Kubernetes does not count them as a new
 /// generation.
-pub const SETTINGS: [&str; 7] = [
+pub const SETTINGS: [&str; 8] = [
     SENDER,
     REPLAY_WINDOW,
     LIVE_SECRETS,
@@ -51,6 +54,7 @@ pub const SETTINGS: [&str; 7] = [
     DENIED_TARGETS,
     ALLOWED_CLIENTS,
     RATE,
+    REPLAYS,
 ];
 
 /// The key of a receiver Secret that holds a key to sign with (`whsec_…`), once GitLab has one.

@@ -98,6 +98,7 @@ impl Hook {
                 issuer_keys,
                 now,
                 window: self.settings.window,
+                refuses_replays: self.settings.refuses_replays,
             };
             (index, claim)
         })

@@ -8,7 +8,11 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::{token::Token, unauthentic::Unauthentic};
+use super::{
+    message::{Digesting, MessageDigest},
+    token::Token,
+    unauthentic::Unauthentic,
+};
 
 /// A digest algorithm that a sender may use for its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +92,16 @@ impl Signature {
 
 /// Signatures checked against every live token while the body goes by.
 pub(super) struct SignedBody {
+    digesting: Digesting,
     digests: Vec<Vec<u8>>,
     macs: Vec<KeyedDigest>,
 }
 
 impl SignedBody {
     /// One signature, which must match one of the tokens.
-    pub(super) fn new(signature: Signature, tokens: &[Token]) -> Self {
-        Self::any_of(signature.algorithm, vec![signature.digest], tokens.iter())
+    pub(super) fn new(signature: Signature, tokens: &[Token], digesting: Digesting) -> Self {
+        let Signature { algorithm, digest } = signature;
+        Self::any_of(algorithm, vec![digest], tokens.iter(), digesting)
     }
 
     /// Digests of which one must match one of the tokens.
@@ -103,8 +109,10 @@ impl SignedBody {
         algorithm: Algorithm,
         digests: Vec<Vec<u8>>,
         tokens: impl Iterator<Item = &'t Token>,
+        digesting: Digesting,
     ) -> Self {
         Self {
+            digesting,
             digests,
             macs: tokens
                 .map(|token| KeyedDigest::new(algorithm, token))
@@ -113,20 +121,22 @@ impl SignedBody {
     }
 
     pub(super) fn update(&mut self, chunk: &[u8]) {
+        self.digesting.update(chunk);
         for mac in &mut self.macs {
             mac.update(chunk);
         }
     }
 
-    /// Compares everything with every token, also after a match, so that the time does not tell which one it was.
-    pub(super) fn matches(self) -> bool {
+    /// Compares everything with every token, also after a match, so that the time does not tell which one it was; gives
+    /// what the signed bytes are known by, if that is wanted.
+    pub(super) fn finish(self) -> (bool, Option<MessageDigest>) {
         let mut matched = Choice::from(0);
         for digest in self.macs.into_iter().map(KeyedDigest::finish) {
             for candidate in &self.digests {
                 matched |= digest.ct_eq(candidate);
             }
         }
-        matched.into()
+        (matched.into(), self.digesting.finish())
     }
 }
 
@@ -197,9 +207,9 @@ mod tests {
         let Ok(signature) = Signature::parse(signature.as_bytes()) else {
             return false;
         };
-        let mut signed = SignedBody::new(signature, tokens);
+        let mut signed = SignedBody::new(signature, tokens, Digesting::new(false));
         body.chunks(5).for_each(|chunk| signed.update(chunk));
-        signed.matches()
+        signed.finish().0
     }
 
     #[test]
@@ -249,9 +259,10 @@ mod tests {
             let same_digit = signature.eq_ignore_ascii_case(SHA256.as_bytes())
                 && signature.starts_with(b"sha256");
             let verified = Signature::parse(&signature).is_ok_and(|signature| {
-                let mut signed = SignedBody::new(signature, &[token("token")]);
+                let mut signed =
+                    SignedBody::new(signature, &[token("token")], Digesting::new(false));
                 signed.update(BODY);
-                signed.matches()
+                signed.finish().0
             });
             assert_eq!(verified, same_digit, "bit {position} of the signature");
         }
@@ -261,9 +272,13 @@ mod tests {
     fn bare_digits_are_lowercase_and_as_many_as_the_algorithm_makes() {
         let hex = SHA1.split_once('=').unwrap().1;
         let parse = |text: &str| Signature::parse_bare(Algorithm::Sha1, text.as_bytes());
-        let mut signed = SignedBody::new(parse(hex).unwrap(), &[token("token")]);
+        let mut signed = SignedBody::new(
+            parse(hex).unwrap(),
+            &[token("token")],
+            Digesting::new(false),
+        );
         signed.update(BODY);
-        assert!(signed.matches());
+        assert!(signed.finish().0);
         for other in [
             "",
             SHA1,

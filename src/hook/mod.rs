@@ -15,6 +15,7 @@ mod live;
 mod lookup;
 mod mac;
 mod malformed;
+mod message;
 mod path;
 mod problem;
 mod provider;
@@ -38,6 +39,7 @@ pub use jwt::{
 };
 pub use live::{LiveSecrets, SecretDigest, SetIdentity, SetProblem};
 pub use malformed::Malformed;
+pub use message::MessageDigest;
 pub use path::{HookPath, LivePath};
 pub use problem::{InvalidReceiver, Problem};
 pub use receiver_ref::ReceiverRef;
@@ -121,6 +123,12 @@ impl Hook {
         self.settings.rate
     }
 
+    /// Whether a delivery that was signed before triggers nothing.
+    #[must_use]
+    pub fn refuses_replays(&self) -> bool {
+        self.settings.refuses_replays
+    }
+
     /// All that the Receiver can trigger, whatever the event.
     #[must_use]
     pub fn selection(&self) -> &Selection {
@@ -141,7 +149,7 @@ impl Hook {
 
     /// The same hook with these live secrets and no others; the current set must hold what the sender needs.
     pub fn with_live(self, live: &LiveSecrets) -> Result<Self, InvalidSecret> {
-        let (keys, set_problems) = live.keys(self.sender)?;
+        let (keys, set_problems) = live.keys(self.sender, self.refuses_replays())?;
         Ok(Self {
             keys,
             set_problems,

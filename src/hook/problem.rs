@@ -7,7 +7,7 @@ use std::fmt;
 use super::Sender;
 use crate::{
     api::{
-        annotations::{CLIENT_CERTIFICATE, RATE, REPLAY_WINDOW, SENDER},
+        annotations::{CLIENT_CERTIFICATE, RATE, REPLAY_WINDOW, REPLAYS, SENDER},
         clients::InvalidNetworks,
         rate::InvalidRate,
         receiver::ReceiverType,
@@ -104,6 +104,21 @@ pub enum Problem {
         text: String,
         /// How one is written.
         invalid: InvalidRate,
+    },
+    /// Replays are neither to trigger nor to be refused.
+    #[error("annotation {REPLAYS} is `{text}`; write `refuse`, or `trigger`, as it is without")]
+    InvalidReplays {
+        /// The value of the annotation.
+        text: String,
+    },
+    /// Replays are to be refused for a sender whose deliveries cannot be told apart.
+    #[error(
+        "annotation {REPLAYS} has no effect: `{}` signs nothing that tells one delivery from another; remove it",
+        sender.as_str()
+    )]
+    UselessReplays {
+        /// The sender.
+        sender: Sender,
     },
     /// The filter of the Receiver is not CEL, uses what there is not, or is no condition.
     #[error("invalid resourceFilter expression: {error}")]

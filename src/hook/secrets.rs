@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use k8s_openapi::ByteString;
 
 use super::token::{BlankToken, Token};
-use crate::api::annotations::TOKEN_KEY;
+use crate::api::annotations::{REPLAYS, TOKEN_KEY};
 
 /// The data of a Receiver's Secret, which always has a token.
 #[derive(Clone)]
@@ -30,6 +30,14 @@ pub enum InvalidSecret {
     Missing {
         /// The keys.
         keys: Vec<&'static str>,
+    },
+    /// Replays are to be refused, and without this key the sender signs nothing that they could be known by.
+    #[error(
+        "required fields '{key}', without which replays cannot be refused as annotation {REPLAYS} asks"
+    )]
+    Unsigned {
+        /// The key.
+        key: &'static str,
     },
     /// A key holds something that its sender cannot use.
     #[error("field '{key}' {problem}")]

@@ -12,6 +12,7 @@ use super::{
     jwt::{Claims, IssuerKeys, RefusedToken},
     keys::Keys,
     mac::{Algorithm, Signature, SignedBody},
+    message::{Digesting, MessageDigest},
     provider::Provider,
     unauthentic::Unauthentic,
     webhook::SignedMessage,
@@ -21,6 +22,8 @@ use super::{
 #[derive(Debug)]
 pub struct Authentic {
     pub(super) sets: Vec<usize>,
+    /// What its sender signed, if the Receiver must know that again.
+    message: Option<MessageDigest>,
     /// What an issuer vouches for, where one does.
     pub(super) claims: Option<Claims>,
 }
@@ -34,7 +37,24 @@ enum Proof {
     Form(SignedBody, FormPayload),
     Message(SignedMessage),
     Token { matched: bool },
-    Vouched(Option<Claims>),
+    Vouched(Vouched),
+}
+
+/// What an issuer signed.
+#[derive(Default)]
+pub(super) struct Vouched {
+    /// What it vouches for, where that matters.
+    pub(super) claims: Option<Claims>,
+    /// What its token is known by, if the Receiver must know it again.
+    pub(super) message: Option<MessageDigest>,
+}
+
+impl Authentic {
+    /// What its sender signed, if the Receiver refuses what was signed before.
+    #[must_use]
+    pub fn message(&self) -> Option<&MessageDigest> {
+        self.message.as_ref()
+    }
 }
 
 impl Verifier {
@@ -66,7 +86,7 @@ impl Verifier {
         algorithm: Algorithm,
     ) -> Result<Self, Unauthentic> {
         let signature = Signature::parse_bare(algorithm, claim.credential(header)?)?;
-        let signed = SignedBody::new(signature, &claim.keys.tokens);
+        let signed = SignedBody::new(signature, &claim.keys.tokens, claim.digesting());
         Ok(Self::of(Proof::Form(signed, FormPayload::new())))
     }
 
@@ -76,7 +96,7 @@ impl Verifier {
     }
 
     fn signed(claim: &Claim<'_>, signature: Signature) -> Self {
-        let signed = SignedBody::new(signature, &claim.keys.tokens);
+        let signed = SignedBody::new(signature, &claim.keys.tokens, claim.digesting());
         Self::of(Proof::Signature(signed))
     }
 
@@ -111,9 +131,9 @@ impl Verifier {
         }
     }
 
-    /// An issuer vouches for the sender, and for these claims where they matter.
-    pub(super) fn vouched_for(claims: Option<Claims>) -> Self {
-        Self::of(Proof::Vouched(claims))
+    /// An issuer vouches for the sender.
+    pub(super) fn vouched_for(vouched: Vouched) -> Self {
+        Self::of(Proof::Vouched(vouched))
     }
 
     /// Takes in the next piece of the body.
@@ -126,12 +146,12 @@ impl Verifier {
     /// Tells, after the last piece, whether the sender is proven; each set is tried, also after a match.
     pub fn finish(self) -> Result<Authentic, Unauthentic> {
         let (mut sets, mut failure) = (Vec::new(), Unauthentic::MissingCredential);
-        let mut claims = None;
+        let mut vouched = Vouched::default();
         for (set, proof) in self.0.into_iter().rev() {
             match proof.finish() {
                 Ok(proven) => {
                     sets.push(set);
-                    claims = proven;
+                    vouched = proven;
                 }
                 Err(unauthentic) => failure = unauthentic,
             }
@@ -140,7 +160,12 @@ impl Verifier {
         if sets.is_empty() {
             Err(failure)
         } else {
-            Ok(Authentic { sets, claims })
+            let Vouched { claims, message } = vouched;
+            Ok(Authentic {
+                sets,
+                message,
+                claims,
+            })
         }
     }
 }
@@ -155,20 +180,24 @@ impl Proof {
         }
     }
 
-    fn finish(self) -> Result<Option<Claims>, Unauthentic> {
-        let (proven, otherwise) = match self {
-            Self::Path => return Ok(None),
-            Self::Vouched(claims) => return Ok(claims),
+    fn finish(self) -> Result<Vouched, Unauthentic> {
+        let ((proven, message), otherwise) = match self {
+            Self::Path => return Ok(Vouched::default()),
+            Self::Vouched(vouched) => return Ok(vouched),
             Self::Form(_, payload) if !payload.is_whole() => {
                 return Err(Unauthentic::MalformedForm);
             }
             Self::Signature(signed) | Self::Form(signed, _) => {
-                (signed.matches(), Unauthentic::WrongSignature)
+                (signed.finish(), Unauthentic::WrongSignature)
             }
-            Self::Message(message) => return message.finish().map(|()| None),
-            Self::Token { matched } => (matched, Unauthentic::WrongToken),
+            Self::Message(message) => ((true, message.finish()?), Unauthentic::WrongSignature),
+            Self::Token { matched } => ((matched, None), Unauthentic::WrongToken),
         };
-        if proven { Ok(None) } else { Err(otherwise) }
+        let vouched = Vouched {
+            claims: None,
+            message,
+        };
+        proven.then_some(vouched).ok_or(otherwise)
     }
 }
 
@@ -183,9 +212,16 @@ pub(super) struct Claim<'a> {
     pub(super) now: Timestamp,
     /// How far a signed time may be from now.
     pub(super) window: Duration,
+    /// Whether what is signed must be known again.
+    pub(super) refuses_replays: bool,
 }
 
 impl<'a> Claim<'a> {
+    /// Takes in what is signed, if it must be known again.
+    pub(super) fn digesting(&self) -> Digesting {
+        Digesting::new(self.refuses_replays)
+    }
+
     /// What follows `Bearer ` in the header for authorization.
     pub(super) fn bearer(&self) -> Result<&'a [u8], RefusedToken> {
         let header = self.credential(AUTHORIZATION.as_str());

@@ -41,7 +41,7 @@ pub(super) fn accepted(outcome: &Outcome, delivery: &str) -> Response {
     };
     let mut retry_after = None;
     match outcome {
-        Outcome::Triggered | Outcome::NotWanted | Outcome::FilteredOut => {}
+        Outcome::Triggered | Outcome::NotWanted | Outcome::Replayed | Outcome::FilteredOut => {}
         Outcome::NotUnderstood(problem) => told.problem = Some(problem.to_string()),
         Outcome::PartlyTriggered { refused }
         | Outcome::Pending { refused }
@@ -59,6 +59,7 @@ pub(super) fn status(outcome: &Outcome) -> StatusCode {
     match outcome {
         Outcome::Triggered
         | Outcome::NotWanted
+        | Outcome::Replayed
         | Outcome::FilteredOut
         | Outcome::PartlyTriggered { .. } => StatusCode::OK,
         Outcome::Pending { .. } | Outcome::Coalesced { .. } => StatusCode::ACCEPTED,

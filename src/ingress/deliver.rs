@@ -15,7 +15,7 @@ use super::{
     Gateway, answer,
     body::{Arrival, MAX_KEPT_BYTES, Received},
     caller::Caller,
-    headers,
+    headers, once,
     outcome::{Outcome, Phase, Rejection},
     search::Search,
     select,
@@ -96,14 +96,18 @@ pub(super) async fn phases(
     record.event.clone_from(&event.name);
 
     record.enter(Phase::Admit);
+    let passage = match once::pass(gateway, &hook, &authentic, deadline).await {
+        Ok(passage) => passage,
+        Err(outcome) => return Ok(outcome),
+    };
     if !hook.admits(&event) {
-        return Ok(Outcome::NotWanted);
+        return Ok(passage.conclude(Outcome::NotWanted, deadline).await);
     }
 
     record.enter(Phase::Select);
     let choice = match select::choose(gateway, &hook, authentic, received, deadline).await {
         Ok(choice) => choice,
-        Err(outcome) => return Ok(outcome),
+        Err(outcome) => return Ok(passage.conclude(outcome, deadline).await),
     };
 
     record.enter(Phase::Trigger);
@@ -122,7 +126,7 @@ pub(super) async fn phases(
     }
     let outcome = Outcome::of(&report, refusals);
     record.report = report;
-    Ok(outcome)
+    Ok(passage.conclude(outcome, deadline).await)
 }
 
 /// Only the host can mend a body that is too large, so the owner of the Receiver is told.

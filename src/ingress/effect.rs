@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    hook::{ReceiverRef, Selector, Target},
-    trigger::{Entry, Order, Report, Trigger, history::Delivery},
+    hook::{MessageDigest, ReceiverRef, Selector, Target},
+    trigger::{Entry, Once, Order, Report, Trigger, history::Delivery},
 };
 
 /// What a delivery sets off.
@@ -48,6 +48,20 @@ impl Effect {
         match self {
             Self::Trigger(trigger) => trigger.recognise(receiver, delivery),
             Self::Nothing => false,
+        }
+    }
+
+    /// Lets one of all deliveries go on that bring what was signed only once; see [`Trigger::once`]. In a rehearsal it is
+    /// not known whether it was there before.
+    pub(super) async fn once(
+        &self,
+        receiver: &ReceiverRef,
+        message: &MessageDigest,
+        deadline: Instant,
+    ) -> Option<Once> {
+        match self {
+            Self::Trigger(trigger) => Some(trigger.once(receiver, message, deadline).await),
+            Self::Nothing => None,
         }
     }
 

@@ -15,6 +15,7 @@ mod headers;
 mod issuers;
 mod limit;
 mod listener;
+mod once;
 mod operator;
 mod outcome;
 mod proxies;

@@ -27,7 +27,7 @@ pub enum Phase {
     Authenticate,
     /// Read the event.
     Interpret,
-    /// Compare it with what the Receiver wants.
+    /// Compare it with what the Receiver wants, and has had.
     Admit,
     /// Take what the Receiver names.
     Select,
@@ -88,9 +88,12 @@ pub enum Outcome {
     NotUnderstood(Uninterpretable),
     /// The Receiver does not list the event.
     NotWanted,
+    /// The same was signed and answered before, and the Receiver refuses that.
+    Replayed,
     /// Filters left out every target.
     FilteredOut,
-    /// There was too much to be filtered at once, or it took too long; nothing is triggered, and sending again may help.
+    /// There was too much to be filtered at once, or the same was being worked on, and it took too long; nothing is
+    /// triggered, and sending again may help.
     Busy {
         /// When to send again.
         retry_after: Duration,
@@ -108,6 +111,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// There is too much at once.
+    pub(super) const BUSY: Self = Self::Busy {
+        retry_after: RETRY_AFTER,
+    };
+
+    /// Nothing can be made durable.
+    pub(super) const UNFINISHED: Self = Self::Unfinished {
+        retry_after: RETRY_AFTER,
+    };
+
     /// What a report comes to, with what could not even be asked for.
     pub(super) fn of(report: &Report, refusals: &[Refusal]) -> Self {
         let refused = || {
@@ -142,6 +155,7 @@ impl Outcome {
             Self::Coalesced { .. } => "coalesced",
             Self::NotUnderstood(_) => "not-understood",
             Self::NotWanted => "not-wanted",
+            Self::Replayed => "replayed",
             Self::FilteredOut => "filtered-out",
             Self::Busy { .. } => "busy",
             Self::NothingAccepted { .. } => "nothing-accepted",

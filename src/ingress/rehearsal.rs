@@ -105,8 +105,9 @@ fn reason(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::NotUnderstood(problem) => Some(problem.to_string()),
         Outcome::NotWanted => Some("the Receiver does not list the event".to_owned()),
+        Outcome::Replayed => Some("it was signed and answered before".to_owned()),
         Outcome::FilteredOut => Some("the filters leave out every target".to_owned()),
-        Outcome::Busy { .. } => Some("the filters take too long".to_owned()),
+        Outcome::Busy { .. } => Some("it takes too long".to_owned()),
         Outcome::NothingAccepted { refused } => {
             Some(format!("nothing can be triggered: {}", refused.join(", ")))
         }

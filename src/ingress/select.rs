@@ -29,8 +29,6 @@ const MAX_TREES: usize = 4;
 const KEPT_FOR_TRIGGERS: Duration = Duration::from_millis(500);
 /// How long filters may take at least, however late the body came.
 const MINIMUM: Duration = Duration::from_millis(250);
-/// When to send again after too much was to be filtered.
-const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What a delivery triggers.
 #[derive(Debug, Default)]
@@ -148,7 +146,7 @@ async fn judged(
     let place = timeout_at(until, gateway.filtering.place(hook.receiver())).await;
     let Ok(Ok(place)) = place else {
         warn!(receiver = %hook.receiver(), "too many deliveries are being filtered");
-        return Err(busy());
+        return Err(Outcome::BUSY);
     };
     let hook = Arc::clone(hook);
     let work = spawn_blocking(move || {
@@ -166,12 +164,6 @@ async fn judged(
         Ok(Err(Unjudged::Malformed(malformed))) => Err(Outcome::NotUnderstood(
             Uninterpretable::Malformed(malformed),
         )),
-        Ok(Err(Unjudged::Interrupted)) | Err(_) => Err(busy()),
-    }
-}
-
-fn busy() -> Outcome {
-    Outcome::Busy {
-        retry_after: BUSY_RETRY_AFTER,
+        Ok(Err(Unjudged::Interrupted)) | Err(_) => Err(Outcome::BUSY),
     }
 }

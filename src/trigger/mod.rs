@@ -11,6 +11,7 @@ mod failure;
 pub mod history;
 pub mod journal;
 mod last_triggers;
+mod once;
 mod presence;
 mod queue;
 mod report;
@@ -19,6 +20,7 @@ mod sweep;
 mod targets;
 
 pub use budget::Budget;
+pub use once::{Claimed, Once};
 pub use presence::{Presence, PresenceSettings};
 pub use report::{Entry, Outcome, Report, Subject, Verdict};
 pub use sweep::Sweep;
@@ -46,12 +48,13 @@ use self::{
     history::{Delivery, History},
     journal::{Journal, Mark, NotDurable, Opened},
     last_triggers::LastTriggers,
+    once::UnderWay,
     queue::{Claimant, Now, Priority, Queue, Start},
     request::Requests,
 };
 use crate::{
     api::rate::Rate,
-    hook::{HookTable, ReceiverRef, Selector, Target},
+    hook::{HookTable, MessageDigest, ReceiverRef, Selector, Target},
     telemetry::{Metrics, TriggerLoad},
 };
 
@@ -86,6 +89,7 @@ struct Shared {
     targets: Targets,
     journal: Journal,
     history: History,
+    under_way: UnderWay,
     budget: Budget,
     denied: Denied,
     last_triggers: LastTriggers,
@@ -123,6 +127,7 @@ impl Trigger {
             targets,
             journal: opened.journal,
             history,
+            under_way: UnderWay::default(),
             budget,
             denied: Denied::default(),
             last_triggers: LastTriggers::default(),
@@ -241,6 +246,19 @@ impl Trigger {
     #[must_use]
     pub fn recognise(&self, receiver: &ReceiverRef, delivery: &str) -> bool {
         self.0.journal.recognise(receiver, delivery)
+    }
+
+    /// Lets one of all deliveries go on that bring what was signed only once, if it was not there before.
+    pub async fn once(
+        &self,
+        receiver: &ReceiverRef,
+        message: &MessageDigest,
+        deadline: Instant,
+    ) -> Once {
+        let Shared {
+            under_way, journal, ..
+        } = &*self.0;
+        under_way.once(journal, receiver, message, deadline).await
     }
 
     /// Tells the dispatcher to end; what it leaves stays in the journal.

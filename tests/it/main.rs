@@ -18,6 +18,7 @@ mod operator;
 mod proxies;
 mod readiness;
 mod receiver;
+mod replay;
 mod replicas;
 mod rights;
 mod rotation;

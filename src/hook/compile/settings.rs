@@ -12,7 +12,7 @@ use super::{
 };
 use crate::api::{
     self,
-    annotations::{ALLOWED_CLIENTS, CLIENT_CERTIFICATE, RATE, REPLAY_WINDOW},
+    annotations::{ALLOWED_CLIENTS, CLIENT_CERTIFICATE, RATE, REPLAY_WINDOW, REPLAYS},
     clients::ClientNetworks,
     rate::Rate,
     receiver::Receiver,
@@ -29,6 +29,8 @@ pub(in crate::hook) struct Settings {
     pub(in crate::hook) rate: Option<Rate>,
     /// Which client certificates are let in; any client is without.
     pub(in crate::hook) certificate: Option<CertificateRule>,
+    /// Whether a delivery that was signed before triggers nothing.
+    pub(in crate::hook) refuses_replays: bool,
 }
 
 /// The longest window: what is signed a day ahead or a day late is as good as not signed with a time.
@@ -49,6 +51,7 @@ impl Settings {
             clients: clients(receiver, problems),
             rate: rate(receiver, problems),
             certificate: certificate(receiver, policy, problems),
+            refuses_replays: refuses_replays(receiver, sender, problems),
         }
     }
 }
@@ -99,4 +102,20 @@ fn certificate(
     let text = receiver.annotations().get(CLIENT_CERTIFICATE)?;
     let rule = CertificateRule::compile(text, policy.certificate_checks);
     rule.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn refuses_replays(
+    receiver: &Receiver,
+    sender: Option<Sender>,
+    problems: &mut Vec<Problem>,
+) -> bool {
+    let text = receiver.annotations().get(REPLAYS);
+    let refuses = text.is_some_and(|text| text == "refuse");
+    if let Some(sender) = sender.filter(|sender| refuses && !sender.signs_deliveries()) {
+        problems.push(Problem::UselessReplays { sender });
+    }
+    if let Some(text) = text.filter(|text| !refuses && *text != "trigger") {
+        problems.push(Problem::InvalidReplays { text: text.clone() });
+    }
+    refuses
 }

@@ -18,6 +18,8 @@ pub use keys::{IssuerKeys, KeyRequest, KeySet, KeySource};
 pub(super) use refused::Quoted;
 pub use refused::RefusedToken;
 
+use super::message::MessageDigest;
+
 /// The longest token that is looked at, in bytes; those of issuers have one or two thousand.
 const MAX_BYTES: usize = 16 * 1024;
 
@@ -71,6 +73,11 @@ impl Jwt {
     /// The id of the key that the token says it is signed with.
     pub(super) fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
+    }
+
+    /// What is signed of it, as it can be known again.
+    pub(super) fn digest(&self) -> MessageDigest {
+        MessageDigest::of(self.signed.as_bytes())
     }
 
     /// What the token claims, if the issuer that has these keys signed it.

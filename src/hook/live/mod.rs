@@ -116,14 +116,20 @@ impl LiveSecrets {
         LivePath::merge(self.sets.iter().map(|set| set.identity.path()))
     }
 
-    /// What the sender makes of each set; only what is wrong with the current one is an error.
+    /// What the sender makes of each set, from which deliveries must be known again if replays are refused; only what is
+    /// wrong with the current one is an error.
     pub(super) fn keys(
         &self,
         sender: Sender,
+        refuses_replays: bool,
     ) -> Result<(Vec<LiveKeys>, Vec<SetProblem>), InvalidSecret> {
         let (mut all, mut problems) = (Vec::new(), self.problems.clone());
         for (index, LiveSet { identity, secrets }) in self.sets.iter().enumerate() {
-            match sender.keys(secrets) {
+            let keys = sender.keys(secrets).and_then(|keys| {
+                let check = || sender.check_signs_deliveries(&keys);
+                if refuses_replays { check() } else { Ok(()) }.map(|()| keys)
+            });
+            match keys {
                 Ok(keys) => all.push(LiveKeys {
                     identity: identity.clone(),
                     keys,

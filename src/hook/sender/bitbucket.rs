@@ -33,6 +33,7 @@ const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     event: EventName::Header(EVENT),
     delivery_headers: &["x-request-id", "x-request-uuid"],
     media_types: MEDIA_TYPES,

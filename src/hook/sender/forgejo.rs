@@ -16,6 +16,7 @@ const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     event: EventName::Header("x-forgejo-event"),
     delivery_headers: &["x-forgejo-delivery"],
     media_types: &[JSON, FORM],

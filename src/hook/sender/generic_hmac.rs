@@ -23,6 +23,7 @@ const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     delivery_headers: &["idempotency-key", "webhook-id"],
     verifier: |claim| Verifier::signature(claim, SIGNATURE),
     sign: |keys, draft| {

@@ -28,6 +28,7 @@ pub(super) const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     event: EventName::Header("x-gitea-event"),
     delivery_headers: &["x-gitea-delivery"],
     media_types: &[JSON, FORM],

@@ -29,6 +29,7 @@ const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     event: EventName::Header("x-github-event"),
     delivery_headers: &["x-github-delivery"],
     media_types: MEDIA_TYPES,

@@ -30,6 +30,13 @@ pub(super) const PROFILE: Profile = Profile {
     event: EventName::Header("x-gitlab-event"),
     delivery_headers: &["idempotency-key", "webhook-id", "x-gitlab-event-uuid"],
     signs_time: true,
+    signs_deliveries: Some(|keys| {
+        let key = SIGNING_TOKEN_KEY;
+        let is_signed = !keys.signing.is_empty();
+        is_signed
+            .then_some(())
+            .ok_or(InvalidSecret::Unsigned { key })
+    }),
     keys,
     verifier: |claim| {
         if claim.keys.signing.is_empty() {

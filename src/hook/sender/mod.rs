@@ -35,7 +35,7 @@ use super::{
     problem::Problem,
     secrets::{InvalidSecret, Secrets},
     unauthentic::Unauthentic,
-    verify::{Claim, Verifier},
+    verify::{Claim, Verifier, Vouched},
 };
 use profile::{Asked, EventName, FORM, JSON, Profile, payload_or_form};
 pub use profile::{Credential, Draft, Unsignable};
@@ -232,6 +232,18 @@ impl Sender {
     /// Whether the sender signs when it sends.
     pub(super) fn signs_time(self) -> bool {
         self.profile().signs_time
+    }
+
+    /// Whether what the sender signs can tell one delivery from another.
+    pub(super) fn signs_deliveries(self) -> bool {
+        self.profile().signs_deliveries.is_some()
+    }
+
+    /// Whether what it signs with such keys does.
+    pub(super) fn check_signs_deliveries(self, keys: &Keys) -> Result<(), InvalidSecret> {
+        self.profile()
+            .signs_deliveries
+            .map_or(Ok(()), |check| check(keys))
     }
 
     /// Whether the headers are those of a ping that the sender cannot sign.

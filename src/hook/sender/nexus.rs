@@ -27,6 +27,7 @@ const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     delivery_headers: &["x-nexus-webhook-delivery"],
     verifier: |claim| Verifier::bare_signature(claim, SIGNATURE, Algorithm::Sha1),
     sign: |keys, draft| {

@@ -29,6 +29,8 @@ pub(super) struct Profile {
     pub(super) media_types: &'static [&'static str],
     /// Whether the sender signs when it sends.
     pub(super) signs_time: bool,
+    /// Whether what the sender signs with such keys tells one delivery from another; nothing when it never does.
+    pub(super) signs_deliveries: Option<CheckKeys>,
     /// Takes from a Secret what credentials are checked against.
     pub(super) keys: fn(&Secrets) -> Result<Keys, InvalidSecret>,
     /// Whether the headers are those of a ping that the sender cannot sign.
@@ -46,6 +48,9 @@ pub(super) struct Profile {
     /// What a person sets up at the host.
     pub(super) setup: Setup,
 }
+
+/// Checks that keys are enough for something.
+pub(super) type CheckKeys = fn(&Keys) -> Result<(), InvalidSecret>;
 
 /// How a Receiver asks for a sender.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +99,7 @@ impl Profile {
             delivery_headers: &[],
             media_types: &[],
             signs_time: false,
+            signs_deliveries: None,
             keys: |secrets| Ok(Keys::token(secrets.token().clone())),
             is_unsigned_ping: |_| false,
             key_request: |_| None,

@@ -28,6 +28,7 @@ const SETUP: Setup = Setup {
 };
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     event: EventName::Body(|body| Ok(json::text(&json::read_first(body, EVENT)?, "type"))),
     delivery_headers: &[ID],
     signs_time: true,

@@ -48,6 +48,7 @@ fn authenticate_by(
         providers: &[],
         issuer_keys: None,
         window: Duration::ZERO,
+        refuses_replays: false,
     })?;
     verifier.update(BODY);
     verifier.finish().map(|_| ())
@@ -306,6 +307,7 @@ fn once_gitlab_has_a_signing_token_the_signature_is_required() {
         providers: &[],
         issuer_keys: None,
         window: Duration::ZERO,
+        refuses_replays: false,
     };
     let outcome = Sender::Gitlab.verifier(&claim).err();
     assert_eq!(outcome, Some(Unauthentic::MissingCredential));

@@ -1,7 +1,7 @@
 //! The signatures of Standard Webhooks: over id, time and body, several in one header, by HMAC (`v1`) or ed25519 (`v1a`).
 //!
-//! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>. Whether an id has been
-//! seen before is not looked at here.
+//! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>. Whether a message has
+//! been seen before is not looked at here.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use super::{
     delivery::MAX_INTERPRETED_BYTES,
     keys::SigningKey,
     mac::{Algorithm, SignedBody, digest},
+    message::{Digesting, MessageDigest},
     token::Token,
     unauthentic::Unauthentic,
     verify::Claim,
@@ -52,12 +53,12 @@ impl SignedMessage {
         let signatures = Signatures::parse(claim.credential(SIGNATURE)?)?;
         check_id(id)?;
         check_time(time, claim)?;
-        let mut message = Self::new(&claim.keys.signing, signatures);
+        let mut message = Self::new(&claim.keys.signing, signatures, claim.digesting());
         message.update(&envelope(id, time));
         Ok(message)
     }
 
-    fn new(keys: &[SigningKey], signatures: Signatures) -> Self {
+    fn new(keys: &[SigningKey], signatures: Signatures, digesting: Digesting) -> Self {
         let shared = keys.iter().filter_map(|key| match key {
             SigningKey::Shared(key) => Some(key),
             SigningKey::Public(_) => None,
@@ -71,7 +72,7 @@ impl SignedMessage {
             .collect();
         let is_checked = !public.is_empty() && !signatures.public.is_empty();
         Self {
-            shared: SignedBody::any_of(Algorithm::Sha256, signatures.shared, shared),
+            shared: SignedBody::any_of(Algorithm::Sha256, signatures.shared, shared, digesting),
             public: is_checked.then_some(PubliclySigned {
                 keys: public,
                 signatures: signatures.public,
@@ -87,12 +88,12 @@ impl SignedMessage {
         }
     }
 
-    /// Compares every signature with every key.
-    pub(super) fn finish(self) -> Result<(), Unauthentic> {
-        let is_shared = self.shared.matches();
+    /// Compares every signature with every key; gives what id, time and body are known by, if that is wanted.
+    pub(super) fn finish(self) -> Result<Option<MessageDigest>, Unauthentic> {
+        let (is_shared, message) = self.shared.finish();
         let public = self.public.map_or(Ok(false), PubliclySigned::matches);
         match (is_shared, public) {
-            (true, _) | (_, Ok(true)) => Ok(()),
+            (true, _) | (_, Ok(true)) => Ok(message),
             (false, Ok(false)) => Err(Unauthentic::WrongSignature),
             (false, Err(unauthentic)) => Err(unauthentic),
         }

@@ -54,6 +54,7 @@ impl Message {
             providers: &[],
             issuer_keys: None,
             window: Duration::from_mins(5),
+            refuses_replays: false,
         })?;
         self.body.chunks(4).for_each(|chunk| verifier.update(chunk));
         verifier.finish().map(|_| ())

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{
     Mark, NotDurable, OpenError, Origin, entry,
     folder::Folder,
-    ids::{IdRows, Ids},
+    ids::{Bounds, IdRows, Ids},
 };
 use crate::hook::Target;
 
@@ -31,6 +31,8 @@ const META: TableDefinition<'static, &str, &str> = TableDefinition::new("meta");
 const MARKS: TableDefinition<'static, &str, &str> = TableDefinition::new("marks");
 const IDS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("ids");
 /// Files of format 1 may be without this one.
+const MESSAGES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("messages");
+/// And without this one.
 const HISTORY: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("history");
 const FORMAT_KEY: &str = "format";
 const REPLICA_KEY: &str = "replica";
@@ -45,8 +47,23 @@ pub(super) struct Contents {
     pub(super) marks: HashMap<Target, Mark>,
     /// The ids seen lately.
     pub(super) ids: Ids,
+    /// The messages that may not come again.
+    pub(super) messages: Ids,
     /// The rows of the history.
     pub(super) history: Vec<(u64, Vec<u8>)>,
+}
+
+/// What one transaction writes.
+#[derive(Clone, Copy)]
+pub(super) struct Changes<'c> {
+    /// Marks to put, or to remove.
+    pub(super) marks: &'c [(Target, Option<Mark>)],
+    /// Rows of ids.
+    pub(super) ids: &'c IdRows,
+    /// Rows of messages.
+    pub(super) messages: &'c IdRows,
+    /// Rows of the history to put and to remove, in this order.
+    pub(super) history: &'c [(u64, Option<Vec<u8>>)],
 }
 
 /// An open file.
@@ -100,13 +117,8 @@ impl JournalFile {
     }
 
     /// Writes all or nothing; durable when it returns. After an error the file must be opened again.
-    pub(super) fn write(
-        &self,
-        marks: &[(Target, Option<Mark>)],
-        ids: &IdRows,
-        history: &[(u64, Option<Vec<u8>>)],
-    ) -> Result<(), NotDurable> {
-        let written = catch_unwind(AssertUnwindSafe(|| self.try_write(marks, ids, history)));
+    pub(super) fn write(&self, changes: Changes<'_>) -> Result<(), NotDurable> {
+        let written = catch_unwind(AssertUnwindSafe(|| self.try_write(changes)));
         match written {
             Ok(Ok(())) => Ok(()),
             Ok(Err(redb::Error::Io(source))) => Err(NotDurable::of_file(&self.path, &source)),
@@ -120,27 +132,16 @@ impl JournalFile {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(self.database)));
     }
 
-    fn try_write(
-        &self,
-        marks: &[(Target, Option<Mark>)],
-        ids: &IdRows,
-        history: &[(u64, Option<Vec<u8>>)],
-    ) -> Result<(), redb::Error> {
+    fn try_write(&self, changes: Changes<'_>) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
-        if !marks.is_empty() {
-            put_marks(&transaction, marks)?;
+        if !changes.marks.is_empty() {
+            put_marks(&transaction, changes.marks)?;
         }
-        let put = ids
-            .put
-            .iter()
-            .map(|(number, row)| (*number, Some(row.as_slice())));
-        put_rows(
-            &transaction,
-            IDS,
-            put.chain(ids.remove.iter().map(|number| (*number, None))),
-        )?;
-        let history = history
+        put_rows(&transaction, IDS, changed(changes.ids))?;
+        put_rows(&transaction, MESSAGES, changed(changes.messages))?;
+        let history = changes
+            .history
             .iter()
             .map(|(number, row)| (*number, row.as_deref()));
         put_rows(&transaction, HISTORY, history)?;
@@ -177,7 +178,8 @@ impl JournalFile {
         let contents = Contents {
             replica,
             marks: HashMap::new(),
-            ids: Ids::default(),
+            ids: Ids::new(Bounds::DELIVERIES),
+            messages: Ids::new(Bounds::MESSAGES),
             history: Vec::new(),
         };
         Ok((Self { database, path }, contents))
@@ -222,15 +224,19 @@ fn contents(database: &Database) -> Result<Contents, Unusable> {
         let (target, mark) = read.map_err(|error| Unusable::Damaged(error.to_string()))?;
         marks.insert(target, mark);
     }
-    let ids = Ids::load(rows(&transaction.open_table(IDS)?)?);
-    let history = match transaction.open_table(HISTORY) {
-        Err(TableError::TableDoesNotExist(_)) => Vec::new(),
-        table => rows(&table?)?,
+    let ids = Ids::load(Bounds::DELIVERIES, rows(&transaction.open_table(IDS)?)?);
+    let later = |table| match transaction.open_table(table) {
+        Err(TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+        table => rows(&table?),
     };
+    let messages = Ids::load(Bounds::MESSAGES, later(MESSAGES)?);
+    let history = later(HISTORY)?;
+    let unreadable = |what: &str| Unusable::Damaged(format!("its {what} cannot be read"));
     Ok(Contents {
         replica: replica.map_err(|error| Unusable::Damaged(error.to_string()))?,
         marks,
-        ids: ids.ok_or_else(|| Unusable::Damaged("its ids cannot be read".to_owned()))?,
+        ids: ids.ok_or_else(|| unreadable("ids"))?,
+        messages: messages.ok_or_else(|| unreadable("messages"))?,
         history,
     })
 }
@@ -279,6 +285,13 @@ fn builder() -> Builder {
         .set_cache_size(CACHE)
         .set_check_integrity_on_open(true);
     builder
+}
+
+/// The rows to put, and then those to remove.
+fn changed(rows: &IdRows) -> impl Iterator<Item = (u64, Option<&[u8]>)> {
+    let put = rows.put.iter();
+    let put = put.map(|(number, row)| (*number, Some(row.as_slice())));
+    put.chain(rows.remove.iter().map(|number| (*number, None)))
 }
 
 fn put_rows<'r>(

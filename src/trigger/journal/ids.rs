@@ -1,4 +1,5 @@
-//! The delivery ids seen lately: a set bounded by count and age, and the rows that keep it on disk.
+//! What was seen lately, ids of deliveries or signed messages: a set bounded by count and age, and the rows that keep it
+//! on disk.
 //!
 //! Pure: the time is passed in. An id is kept as a digest together with its Receiver, so that its length does not matter.
 //! Ids that arrive together share a row, so that a transaction writes one of them however many there are.
@@ -10,20 +11,42 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hook::ReceiverRef;
 
-/// How many ids are known at most; about 1.5 MiB of memory, and half of that on disk.
-const MAX_IDS: usize = 32_768;
-/// How long an id is known, in seconds: GitHub redelivers for three days.
-const MAX_AGE_SECONDS: i64 = 3 * 24 * 60 * 60;
+/// How much is known, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// How many at most; the oldest go first.
+    count: usize,
+    /// In seconds.
+    age: i64,
+}
+
+impl Bounds {
+    /// Ids of deliveries: about 1.5 MiB of memory, and half of that on disk. GitHub redelivers for three days.
+    pub(super) const DELIVERIES: Self = Self {
+        count: 32_768,
+        age: 3 * 24 * 60 * 60,
+    };
+
+    /// Messages of Receivers that refuse replays: about 3 MiB of memory if there are so many. None is too old to be
+    /// replayed, but one that has signed its time is refused for that.
+    pub(super) const MESSAGES: Self = Self {
+        count: 65_536,
+        age: i64::MAX,
+    };
+}
+
 /// How many ids share a row at most.
 const MAX_ROW_IDS: usize = 128;
 const DIGEST_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 
-type Digest = [u8; DIGEST_BYTES];
+/// What was seen, at one Receiver.
+pub(super) type Digest = [u8; DIGEST_BYTES];
 
-/// The ids seen lately.
-#[derive(Debug, Default)]
+/// What was seen lately.
+#[derive(Debug)]
 pub(super) struct Ids {
+    bounds: Bounds,
     known: HashSet<Digest>,
     /// Seen since the last transaction.
     fresh: Vec<Digest>,
@@ -52,9 +75,24 @@ pub(super) struct IdRows {
 }
 
 impl Ids {
+    /// Nothing was seen yet.
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            known: HashSet::new(),
+            fresh: Vec::new(),
+            rows: VecDeque::new(),
+            gone: Vec::new(),
+            next: 0,
+        }
+    }
+
     /// The ids of a file; nothing when a row is not one.
-    pub(super) fn load(rows: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Option<Self> {
-        let mut ids = Self::default();
+    pub(super) fn load(
+        bounds: Bounds,
+        rows: impl IntoIterator<Item = (u64, Vec<u8>)>,
+    ) -> Option<Self> {
+        let mut ids = Self::new(bounds);
         for (number, bytes) in rows {
             let row = Row::decode(number, &bytes)?;
             ids.known.extend(&row.digests);
@@ -69,9 +107,13 @@ impl Ids {
         self.rows.iter().map(|row| row.number)
     }
 
-    /// Whether the Receiver has had a delivery of this id lately; from now on it has.
-    pub(super) fn recognise(&mut self, receiver: &ReceiverRef, delivery: &str) -> bool {
-        let digest = digest(receiver, delivery);
+    /// Whether it was seen lately.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.known.contains(digest)
+    }
+
+    /// Whether it was seen lately; from now on it was.
+    pub(super) fn recognise(&mut self, digest: Digest) -> bool {
         let is_new = self.known.insert(digest);
         if is_new {
             self.fresh.push(digest);
@@ -103,6 +145,15 @@ impl Ids {
         let unwritten = self.rows.iter_mut().rev().take_while(|row| !row.is_written);
         unwritten.for_each(|row| row.is_written = true);
         self.gone.clear();
+    }
+
+    /// The transaction of the last `take` failed, and what it was to bring has not been seen.
+    pub(super) fn discard(&mut self) {
+        while let Some(row) = self.rows.pop_back_if(|row| !row.is_written) {
+            for digest in &row.digests {
+                self.known.remove(digest);
+            }
+        }
     }
 
     /// The file was opened again and holds rows of these numbers, which need not be those that were thought to be there.
@@ -138,9 +189,9 @@ impl Ids {
     }
 
     fn forget_old(&mut self, now: Timestamp) {
-        let oldest = now.as_second().saturating_sub(MAX_AGE_SECONDS);
+        let oldest = now.as_second().saturating_sub(self.bounds.age);
         while let Some(row) = self.rows.front() {
-            if row.seconds >= oldest && self.known.len() <= MAX_IDS {
+            if row.seconds >= oldest && self.known.len() <= self.bounds.count {
                 return;
             }
             for digest in &row.digests {
@@ -155,8 +206,8 @@ impl Ids {
 
     /// While nothing can be written, nothing takes the fresh ones away: the newest are kept.
     fn bound_fresh(&mut self) {
-        if self.fresh.len() > MAX_IDS {
-            let old: Vec<_> = self.fresh.drain(..MAX_IDS / 2).collect();
+        if self.fresh.len() > self.bounds.count {
+            let old: Vec<_> = self.fresh.drain(..self.bounds.count / 2).collect();
             for digest in &old {
                 self.known.remove(digest);
             }
@@ -183,9 +234,14 @@ impl Row {
     }
 }
 
-fn digest(receiver: &ReceiverRef, delivery: &str) -> Digest {
+/// What is kept of an id, or of a message, of a Receiver.
+pub(super) fn digest(receiver: &ReceiverRef, seen: &[u8]) -> Digest {
     let mut hash = Sha256::new();
-    for part in [&receiver.namespace, &receiver.name, delivery] {
+    for part in [
+        receiver.namespace.as_bytes(),
+        receiver.name.as_bytes(),
+        seen,
+    ] {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
@@ -207,6 +263,12 @@ mod tests {
         }
     }
 
+    fn recognise(ids: &mut Ids, receiver_name: &str, delivery: &str) -> bool {
+        ids.recognise(digest(&receiver(receiver_name), delivery.as_bytes()))
+    }
+
+    const MAX: usize = Bounds::DELIVERIES.count;
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::new(seconds, 0).unwrap()
     }
@@ -219,30 +281,30 @@ mod tests {
     }
 
     fn reloaded(file: &BTreeMap<u64, Vec<u8>>) -> Ids {
-        Ids::load(file.clone()).unwrap()
+        Ids::load(Bounds::DELIVERIES, file.clone()).unwrap()
     }
 
     #[test]
     fn an_id_is_known_per_receiver_and_after_a_restart() {
-        let mut ids = Ids::default();
-        assert!(!ids.recognise(&receiver("a"), "1"));
-        assert!(ids.recognise(&receiver("a"), "1"));
-        assert!(!ids.recognise(&receiver("b"), "1"));
+        let mut ids = Ids::new(Bounds::DELIVERIES);
+        assert!(!recognise(&mut ids, "a", "1"));
+        assert!(recognise(&mut ids, "a", "1"));
+        assert!(!recognise(&mut ids, "b", "1"));
         let mut file = BTreeMap::new();
         write(&mut file, ids.take(at(0)));
         ids.written();
         assert_eq!(file.len(), 1, "ids that come together share a row");
         let mut ids = reloaded(&file);
-        assert!(ids.recognise(&receiver("a"), "1"));
-        assert!(!ids.recognise(&receiver("a"), "2"));
+        assert!(recognise(&mut ids, "a", "1"));
+        assert!(!recognise(&mut ids, "a", "2"));
     }
 
     #[test]
     fn a_failed_transaction_is_repeated() {
-        let mut ids = Ids::default();
-        ids.recognise(&receiver("a"), "1");
+        let mut ids = Ids::new(Bounds::DELIVERIES);
+        recognise(&mut ids, "a", "1");
         let first = ids.take(at(0)).put;
-        ids.recognise(&receiver("a"), "2");
+        recognise(&mut ids, "a", "2");
         let second = ids.take(at(1)).put;
         assert_eq!((first.len(), second.len()), (1, 1));
         assert!(second[0].1.starts_with(&first[0].1), "the row is filled up");
@@ -251,25 +313,67 @@ mod tests {
     }
 
     #[test]
-    fn count_and_age_bound_the_set_and_the_file() {
-        let mut ids = Ids::default();
+    fn what_could_not_be_written_can_be_forgotten() {
+        let mut ids = Ids::new(Bounds::MESSAGES);
         let mut file = BTreeMap::new();
-        for number in 0..2 * MAX_IDS {
-            ids.recognise(&receiver("a"), &number.to_string());
+        recognise(&mut ids, "a", "1");
+        write(&mut file, ids.take(at(0)));
+        ids.written();
+        recognise(&mut ids, "a", "2");
+        ids.take(at(1));
+        recognise(&mut ids, "a", "3");
+        ids.discard();
+        assert!(recognise(&mut ids, "a", "1"), "it was written before");
+        assert!(
+            recognise(&mut ids, "a", "3"),
+            "it was not to be written yet"
+        );
+        assert!(!recognise(&mut ids, "a", "2"));
+        write(&mut file, ids.take(at(2)));
+        ids.written();
+        assert!(!ids.has_unwritten());
+        let loaded = Ids::load(Bounds::MESSAGES, file).unwrap();
+        for id in ["1", "2", "3"] {
+            assert!(loaded.has(&digest(&receiver("a"), id.as_bytes())), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_known_until_there_are_too_many_newer_ones() {
+        let mut ids = Ids::new(Bounds::MESSAGES);
+        for number in 0..Bounds::MESSAGES.count {
+            recognise(&mut ids, "a", &number.to_string());
+        }
+        ids.take(at(0));
+        ids.written();
+        assert_eq!(ids.take(at(100 * 366 * 24 * 60 * 60)), IdRows::default());
+        assert!(ids.has(&digest(&receiver("a"), b"0")), "however old");
+        recognise(&mut ids, "b", "0");
+        ids.take(at(0));
+        assert!(!ids.has(&digest(&receiver("a"), b"0")));
+        assert!(ids.has(&digest(&receiver("a"), b"60000")));
+    }
+
+    #[test]
+    fn count_and_age_bound_the_set_and_the_file() {
+        let mut ids = Ids::new(Bounds::DELIVERIES);
+        let mut file = BTreeMap::new();
+        for number in 0..2 * MAX {
+            recognise(&mut ids, "a", &number.to_string());
             if number % 100 == 0 {
                 write(&mut file, ids.take(at(0)));
                 ids.written();
             }
         }
-        assert!(ids.known.len() <= MAX_IDS + 200, "{}", ids.known.len());
+        assert!(ids.known.len() <= MAX + 200, "{}", ids.known.len());
         assert_eq!(
             reloaded(&file).known.len() + ids.fresh.len(),
             ids.known.len()
         );
-        assert!(ids.recognise(&receiver("a"), &(2 * MAX_IDS - 1).to_string()));
-        assert!(!ids.recognise(&receiver("a"), "0"));
+        assert!(recognise(&mut ids, "a", &(2 * MAX - 1).to_string()));
+        assert!(!recognise(&mut ids, "a", "0"));
 
-        write(&mut file, ids.take(at(MAX_AGE_SECONDS + 1)));
+        write(&mut file, ids.take(at(Bounds::DELIVERIES.age + 1)));
         assert!(
             file.len() <= 2,
             "only what was fresh is left: {}",
@@ -279,29 +383,29 @@ mod tests {
 
     #[test]
     fn nothing_grows_while_nothing_can_be_written() {
-        let mut ids = Ids::default();
-        for number in 0..MAX_IDS + 1000 {
-            ids.recognise(&receiver("a"), &number.to_string());
+        let mut ids = Ids::new(Bounds::DELIVERIES);
+        for number in 0..MAX + 1000 {
+            recognise(&mut ids, "a", &number.to_string());
         }
-        assert!(ids.known.len() <= MAX_IDS + 1);
+        assert!(ids.known.len() <= MAX + 1);
         for number in 0..2 * MAX_ROW_IDS {
-            ids.recognise(&receiver("b"), &number.to_string());
+            recognise(&mut ids, "b", &number.to_string());
             ids.take(at(0));
         }
-        assert!(ids.known.len() <= MAX_IDS + MAX_ROW_IDS);
-        assert!(ids.rows.len() <= MAX_IDS / MAX_ROW_IDS + 2);
+        assert!(ids.known.len() <= MAX + MAX_ROW_IDS);
+        assert!(ids.rows.len() <= MAX / MAX_ROW_IDS + 2);
     }
 
     #[test]
     fn a_file_opened_again_is_made_to_agree() {
-        let mut ids = Ids::default();
+        let mut ids = Ids::new(Bounds::DELIVERIES);
         for number in 0..3 {
-            ids.recognise(&receiver("a"), &number.to_string());
+            recognise(&mut ids, "a", &number.to_string());
             ids.take(at(0));
             ids.written();
         }
         ids.reconcile([1, 2, 7]);
-        ids.recognise(&receiver("a"), "3");
+        recognise(&mut ids, "a", "3");
         let rows = ids.take(at(0));
         assert_eq!(rows.remove, [7]);
         ids.reconcile([]);
@@ -314,11 +418,11 @@ mod tests {
         for length in 0..64 {
             let is_row = length >= 8 && (length - 8) % 16 == 0;
             assert_eq!(
-                Ids::load([(0, vec![0; length])]).is_some(),
+                Ids::load(Bounds::DELIVERIES, [(0, vec![0; length])]).is_some(),
                 is_row,
                 "{length}"
             );
         }
-        assert!(Ids::load([(u64::MAX, vec![0; 8])]).is_none());
+        assert!(Ids::load(Bounds::DELIVERIES, [(u64::MAX, vec![0; 8])]).is_none());
     }
 }

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 
 use super::{
     Mark,
-    ids::{IdRows, Ids},
+    ids::{self, Digest, IdRows, Ids},
 };
-use crate::hook::{ReceiverRef, Target};
+use crate::hook::Target;
 
 /// How long a change that nobody waits for may stay in memory.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -31,6 +31,8 @@ pub(super) struct Ledger<W> {
     /// Who waits for everything so far.
     flushes: Vec<W>,
     ids: Ids,
+    /// The messages that may not come again.
+    messages: Ids,
     /// Rows of the history that are to be written.
     history: HistoryRows,
     /// Since when a change waits that nobody waits for.
@@ -65,6 +67,8 @@ pub(super) struct Batch<W> {
     pub(super) marks: Vec<(Target, Option<Mark>)>,
     /// Rows of ids to put and to remove.
     pub(super) ids: IdRows,
+    /// Rows of messages.
+    pub(super) messages: IdRows,
     /// Rows of the history to put and to remove, in this order.
     pub(super) history: HistoryRows,
     /// Whom to tell how it went.
@@ -74,12 +78,17 @@ pub(super) struct Batch<W> {
 
 impl<W> Ledger<W> {
     /// Begins with what a file holds.
-    pub(super) fn new(marks: impl IntoIterator<Item = (Target, Mark)>, ids: Ids) -> Self {
+    pub(super) fn new(
+        marks: impl IntoIterator<Item = (Target, Mark)>,
+        ids: Ids,
+        messages: Ids,
+    ) -> Self {
         Self {
             durable: marks.into_iter().collect(),
             changes: HashMap::new(),
             flushes: Vec::new(),
             ids,
+            messages,
             history: Vec::new(),
             delayed_since: None,
             waiting: 0,
@@ -90,7 +99,8 @@ impl<W> Ledger<W> {
     pub(super) fn mark(&mut self, target: &Target, mark: Mark, waiter: W) {
         // A mark of a sweep belongs to no delivery.
         if !mark.delivery.is_empty() {
-            self.ids.recognise(&mark.receiver, &mark.delivery);
+            let id = ids::digest(&mark.receiver, mark.delivery.as_bytes());
+            self.ids.recognise(id);
         }
         let change = match self.changes.get_mut(target) {
             Some(change) => change,
@@ -125,17 +135,23 @@ impl<W> Ledger<W> {
     }
 
     /// Whether the Receiver has had a delivery of this id lately; from now on it has.
-    pub(super) fn recognise(
-        &mut self,
-        receiver: &ReceiverRef,
-        delivery: &str,
-        now: Instant,
-    ) -> bool {
-        let is_known = self.ids.recognise(receiver, delivery);
+    pub(super) fn recognise(&mut self, id: Digest, now: Instant) -> bool {
+        let is_known = self.ids.recognise(id);
         if !is_known {
             self.delayed_since.get_or_insert(now);
         }
         is_known
+    }
+
+    /// Whether a message may not come again.
+    pub(super) fn has_seen(&self, message: &Digest) -> bool {
+        self.messages.has(message)
+    }
+
+    /// Gathers a message that may not come again; it may if this is not written.
+    pub(super) fn see(&mut self, message: Digest, waiter: W) {
+        self.messages.recognise(message);
+        self.flush(waiter);
     }
 
     /// Gathers rows of the history.
@@ -166,6 +182,7 @@ impl<W> Ledger<W> {
         let mut batch = Batch {
             marks: Vec::with_capacity(self.changes.len()),
             ids: self.ids.take(now),
+            messages: self.messages.take(now),
             history: std::mem::take(&mut self.history),
             waiters: std::mem::take(&mut self.flushes),
             clears: Vec::new(),
@@ -201,7 +218,9 @@ impl<W> Ledger<W> {
                 };
             }
             self.ids.written();
+            self.messages.written();
         } else {
+            self.messages.discard();
             self.regain(batch.clears, now);
         }
         batch.waiters
@@ -212,8 +231,10 @@ impl<W> Ledger<W> {
         &mut self,
         stored: &HashMap<Target, Mark>,
         stored_ids: &Ids,
+        stored_messages: &Ids,
     ) -> Vec<(Target, Option<Mark>)> {
         self.ids.reconcile(stored_ids.rows());
+        self.messages.reconcile(stored_messages.rows());
         let targets: HashSet<_> = self.durable.keys().chain(stored.keys()).collect();
         let differing = targets
             .into_iter()
@@ -229,7 +250,8 @@ impl<W> Ledger<W> {
             let change = self.changes.entry(target).or_default();
             change.clear = change.clear.max(Some(clear));
         }
-        if !self.changes.is_empty() || self.ids.has_unwritten() {
+        let has_unwritten = self.ids.has_unwritten() || self.messages.has_unwritten();
+        if !self.changes.is_empty() || has_unwritten {
             self.delayed_since.get_or_insert(now);
         }
     }
@@ -238,7 +260,11 @@ impl<W> Ledger<W> {
 impl<W> Batch<W> {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.ids == IdRows::default() && self.history.is_empty()
+        let has_no = |rows: &IdRows| *rows == IdRows::default();
+        self.marks.is_empty()
+            && has_no(&self.ids)
+            && has_no(&self.messages)
+            && self.history.is_empty()
     }
 }
 

@@ -15,7 +15,7 @@ mod writer;
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -28,8 +28,14 @@ pub use self::{
     entry::{Entry, Unreadable},
     error::{NotDurable, OpenError},
 };
-use self::{file::JournalFile, folder::Folder, ids::Ids, ledger::Ledger, writer::Writer};
-use crate::hook::{ReceiverRef, Target};
+use self::{
+    file::JournalFile,
+    folder::Folder,
+    ids::{Bounds, Ids},
+    ledger::Ledger,
+    writer::Writer,
+};
+use crate::hook::{MessageDigest, ReceiverRef, Target};
 
 /// What is pending for one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +48,7 @@ pub struct Mark {
     pub delivery: String,
 }
 
-/// The marks on disk, and the ids of deliveries; clones are handles to the same, and the last one closes it.
+/// The marks on disk, the ids of deliveries, and what was signed before; clones are handles to the same, and the last one closes it.
 #[derive(Clone)]
 pub struct Journal {
     replica: Uuid,
@@ -55,8 +61,14 @@ pub struct Journal {
 enum Kept {
     /// In the file.
     OnDisk(Arc<Writer>),
-    /// Nothing but the ids, in memory.
-    Off(Arc<Mutex<Ids>>),
+    /// Nothing but what was seen, in memory.
+    Off(Arc<Mutex<Seen>>),
+}
+
+/// What was seen, where nothing is on disk.
+struct Seen {
+    ids: Ids,
+    messages: Ids,
 }
 
 /// A journal, and what was in it.
@@ -95,7 +107,7 @@ impl Journal {
         let (file, contents, origin) = JournalFile::open(&folder, Uuid::new_v4())?;
         let marks: Vec<_> = contents.marks.into_iter().collect();
         let (sweep_owed, owes_sweep) = (folder.sweep_owed(), folder.owes_sweep());
-        let ledger = Ledger::new(marks.clone(), contents.ids);
+        let ledger = Ledger::new(marks.clone(), contents.ids, contents.messages);
         let writer = Writer::start(folder, file, contents.replica, ledger)?;
         let journal = Self {
             replica: contents.replica,
@@ -116,7 +128,10 @@ impl Journal {
     pub fn off() -> Opened {
         let journal = Self {
             replica: Uuid::new_v4(),
-            kept: Kept::Off(Arc::default()),
+            kept: Kept::Off(Arc::new(Mutex::new(Seen {
+                ids: Ids::new(Bounds::DELIVERIES),
+                messages: Ids::new(Bounds::MESSAGES),
+            }))),
             sweep_owed: None,
         };
         Opened {
@@ -153,8 +168,9 @@ impl Journal {
         let (waiter, told) = oneshot::channel();
         let gathered = match &self.kept {
             Kept::OnDisk(writer) => writer.gather(|ledger| ledger.mark(target, mark, waiter)),
-            Kept::Off(ids) => {
-                recognise(ids, &mark.receiver, &mark.delivery);
+            Kept::Off(seen) => {
+                let id = ids::digest(&mark.receiver, mark.delivery.as_bytes());
+                lock(seen).ids.recognise(id);
                 Err(NotDurable::Off)
             }
         };
@@ -181,12 +197,46 @@ impl Journal {
     /// Whether the Receiver has had a delivery of this id lately; from now on it has, on disk at the latest after a second.
     #[must_use]
     pub fn recognise(&self, receiver: &ReceiverRef, delivery: &str) -> bool {
+        let id = ids::digest(receiver, delivery.as_bytes());
         match &self.kept {
             Kept::OnDisk(writer) => writer
-                .gather(|ledger| ledger.recognise(receiver, delivery, Instant::now()))
+                .gather(|ledger| ledger.recognise(id, Instant::now()))
                 .unwrap_or_default(),
-            Kept::Off(ids) => recognise(ids, receiver, delivery),
+            Kept::Off(seen) => lock(seen).ids.recognise(id),
         }
+    }
+
+    /// Whether a message of the Receiver may not come again.
+    #[must_use]
+    pub fn has_seen(&self, receiver: &ReceiverRef, message: &MessageDigest) -> bool {
+        let message = ids::digest(receiver, message.as_bytes());
+        match &self.kept {
+            Kept::OnDisk(writer) => writer
+                .gather(|ledger| ledger.has_seen(&message))
+                .unwrap_or_default(),
+            Kept::Off(seen) => lock(seen).messages.has(&message),
+        }
+    }
+
+    /// Puts a message that may not come again into the next transaction; resolves when it is on disk.
+    ///
+    /// If it cannot be written it may come again. Without a file it is known as long as the process lives.
+    pub async fn see(
+        &self,
+        receiver: &ReceiverRef,
+        message: &MessageDigest,
+    ) -> Result<(), NotDurable> {
+        let message = ids::digest(receiver, message.as_bytes());
+        let writer = match &self.kept {
+            Kept::OnDisk(writer) => writer,
+            Kept::Off(seen) => {
+                lock(seen).messages.recognise(message);
+                return Ok(());
+            }
+        };
+        let (waiter, told) = oneshot::channel();
+        writer.gather(|ledger| ledger.see(message, waiter))?;
+        told.await.unwrap_or(Err(NotDurable::Closed))
     }
 
     /// Puts rows of the history into the next transaction, and removes those without content; resolves when it is on disk.
@@ -218,7 +268,6 @@ impl fmt::Debug for Journal {
     }
 }
 
-fn recognise(ids: &Mutex<Ids>, receiver: &ReceiverRef, delivery: &str) -> bool {
-    let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
-    ids.recognise(receiver, delivery)
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

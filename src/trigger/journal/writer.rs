@@ -13,13 +13,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Mark, NotDurable, OpenError,
-    file::JournalFile,
+    NotDurable, OpenError,
+    file::{Changes, JournalFile},
     folder::Folder,
-    ids::{IdRows, Ids},
+    ids::{Bounds, IdRows, Ids},
     ledger::{Batch, Due, Ledger},
 };
-use crate::hook::Target;
 
 /// How long to leave a disk alone after it failed; who comes meanwhile is refused at once.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
@@ -176,7 +175,8 @@ impl Drop for Closing<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.is_closed = true;
-        state.ledger = Ledger::new([], Ids::default());
+        let (ids, messages) = (Ids::new(Bounds::DELIVERIES), Ids::new(Bounds::MESSAGES));
+        state.ledger = Ledger::new([], ids, messages);
     }
 }
 
@@ -199,7 +199,12 @@ impl Storage {
             return Ok(());
         }
         self.make_ready(shared)?;
-        self.try_write(&batch.marks, &batch.ids, &batch.history)
+        self.try_write(Changes {
+            marks: &batch.marks,
+            ids: &batch.ids,
+            messages: &batch.messages,
+            history: &batch.history,
+        })
     }
 
     /// Opens the file again after a failure, and makes it hold what was acknowledged, no less and no more.
@@ -213,29 +218,26 @@ impl Storage {
         }
         let (file, contents, _) = JournalFile::open(&self.folder, self.replica)
             .map_err(|error| self.fail(error.into()))?;
-        let amends = shared
-            .lock()
-            .ledger
-            .differences(&contents.marks, &contents.ids);
+        let ledger = &mut shared.lock().ledger;
+        let amends = ledger.differences(&contents.marks, &contents.ids, &contents.messages);
         self.file = Ok(file);
         if !amends.is_empty() {
-            self.try_write(&amends, &IdRows::default(), &[])?;
+            self.try_write(Changes {
+                marks: &amends,
+                ids: &IdRows::default(),
+                messages: &IdRows::default(),
+                history: &[],
+            })?;
         }
         tracing::info!("the journal can be written again");
         Ok(())
     }
 
-    fn try_write(
-        &mut self,
-        marks: &[(Target, Option<Mark>)],
-        ids: &IdRows,
-        history: &[(u64, Option<Vec<u8>>)],
-    ) -> Result<(), NotDurable> {
+    fn try_write(&mut self, changes: Changes<'_>) -> Result<(), NotDurable> {
         let Ok(file) = &self.file else {
             return Err(NotDurable::Closed);
         };
-        file.write(marks, ids, history)
-            .map_err(|error| self.fail(error))
+        file.write(changes).map_err(|error| self.fail(error))
     }
 
     /// After an error, the database library does nothing more with what it has open.

@@ -38,7 +38,7 @@
 //! | 39 weaker algorithms | `hook/sender/tests.rs`, `hook/mac.rs` |
 //! | 40 blank and ended secrets | `hook/token.rs`, `hook/live/tests.rs`, `rotation` |
 //! | 41 another body, another key | `auth::a_body_is_signed_with_the_receivers_own_token`, `auth::a_body_is_signed_byte_for_byte`, `deliver::a_flipped_bit_changes_nothing` |
-//! | 42 replays | `tests/it/limits.rs`, `hook/webhook/tests.rs` |
+//! | 42 replays | `tests/it/replay.rs`, `hook/message/tests.rs`, `trigger/once.rs` |
 //! | 43 signed times and ids | `hook/webhook/tests.rs`, the property `standard_webhooks` |
 //! | 44 tokens of issuers | `hook/jwt/tests.rs`, `ingress/issuers/tests.rs`, `issuers` |
 //! | 45 basic authentication | `hook/sender/tests.rs` |

@@ -114,6 +114,15 @@ impl Story<'_> {
     }
 
     fn admission(&self) -> String {
+        let refuses_replays = self.hook.is_some_and(Hook::refuses_replays);
+        if refuses_replays {
+            let wanted = self.wanted();
+            return format!("{wanted}; whether the same was signed before is not judged here");
+        }
+        self.wanted()
+    }
+
+    fn wanted(&self) -> String {
         let events = &self.subject.receiver.spec.events;
         let is_filtered = self.hook.is_some_and(|hook| hook.sender().names_events());
         if events.is_empty() || !is_filtered {

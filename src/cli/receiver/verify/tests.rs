@@ -192,6 +192,18 @@ async fn the_client_is_judged_where_it_is_known() {
 }
 
 #[tokio::test]
+async fn a_replay_is_not_judged_and_that_is_said() {
+    let refusing = json!({"metadata": {"annotations": {"hookgate.dev/replays": "refuse"}}});
+    let (subject, now) = (subject(&refusing), Timestamp::now());
+    for _ in 0..2 {
+        let verdict = judge(&subject, github(), settings(), None, now).await;
+        let words = "6  admit         it is one of push; whether the same was signed before is not judged here";
+        assert!(verdict.text.contains(words), "{}", verdict.text);
+        assert_eq!(verdict.stop, None);
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_is_nearly_right_is_recognised() {
     let right = github().path;
     let digits = right.as_str().trim_start_matches("/hook/").to_uppercase();

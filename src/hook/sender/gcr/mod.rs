@@ -23,7 +23,7 @@ use super::{
         token::Token,
     },
     Asked, Claim, FormValue, InvalidSecret, Keys, Profile, ReceiverType, Secrets, Setup,
-    Unauthentic, Verifier,
+    Unauthentic, Verifier, Vouched,
 };
 use crate::api::annotations::{AUDIENCE_KEY, EMAIL_KEY};
 
@@ -100,7 +100,7 @@ fn verifier(claim: &Claim<'_>) -> Result<Verifier, Unauthentic> {
     if claims.find("email_verified") != Some(&Value::Bool(true)) {
         return Err(RefusedToken::UnverifiedEmail(Quoted::new(email)).into());
     }
-    Ok(Verifier::vouched_for(None))
+    Ok(Verifier::vouched_for(Vouched::default()))
 }
 
 /// The token, and the account it must be of, if nothing that can be told without keys speaks against it.

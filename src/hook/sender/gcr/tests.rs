@@ -69,6 +69,7 @@ fn judge_headers(values: &[&str], keys: &Keys, signer: &Signer) -> Result<(), Un
         issuer_keys: None,
         now: Timestamp::new(NOW, 500_000_000).unwrap(),
         window: Duration::ZERO,
+        refuses_replays: false,
     };
     let request = Sender::Gcr.key_request(&claim);
     let keys = request.map(|request| published(request.source(), &[signer]));
@@ -307,6 +308,7 @@ fn no_key_is_asked_for_unless_all_but_the_signature_is_right() {
             issuer_keys: None,
             now: Timestamp::from_second(NOW).unwrap(),
             window: Duration::ZERO,
+            refuses_replays: false,
         };
         Sender::Gcr.key_request(&claim).is_some()
     };

@@ -11,13 +11,14 @@ use super::{
         jwt::{Claims, Jwt, KeyRequest, KeySource, Quoted, RefusedToken, is_before},
         provider::Provider,
     },
-    Asked, Claim, Keys, Profile, ReceiverType, Unauthentic, Verifier,
+    Asked, Claim, Keys, Profile, ReceiverType, Unauthentic, Verifier, Vouched,
 };
 
 /// How far in the future a token may begin to be valid, for clocks that differ.
 const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
 
 pub(super) const PROFILE: Profile = Profile {
+    signs_deliveries: Some(|_| Ok(())),
     keys: |_| Ok(Keys::default()),
     key_request: |claim| Some(unproven(claim).ok()?.1),
     verifier,
@@ -27,9 +28,13 @@ pub(super) const PROFILE: Profile = Profile {
 
 fn verifier(claim: &Claim<'_>) -> Result<Verifier, Unauthentic> {
     let (provider, request) = unproven(claim)?;
+    let message = claim.refuses_replays.then(|| request.jwt.digest());
     let claims = request.jwt.proven(claim.issuer_keys)?;
     provider.rules.check(&claims)?;
-    Ok(Verifier::vouched_for(Some(claims)))
+    Ok(Verifier::vouched_for(Vouched {
+        claims: Some(claims),
+        message,
+    }))
 }
 
 /// The token, and the provider it is to be judged by, if nothing that can be told without keys speaks against it.

@@ -11,6 +11,14 @@ use super::{
     mark, target, time,
 };
 
+fn ids() -> Ids {
+    Ids::new(Bounds::DELIVERIES)
+}
+
+fn messages() -> Ids {
+    Ids::new(Bounds::MESSAGES)
+}
+
 /// A source of choices that can be repeated.
 struct Choices(u64);
 
@@ -49,7 +57,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            ledger: Ledger::new([], Ids::default()),
+            ledger: Ledger::new([], ids(), messages()),
             file: HashMap::new(),
             is_doubtful: false,
             in_flight: None,
@@ -109,7 +117,7 @@ impl World {
     fn begin(&mut self) {
         let batch = self.ledger.take(time(self.clock));
         if self.is_doubtful && !batch.is_empty() {
-            for (target, mark) in self.ledger.differences(&self.file, &Ids::default()) {
+            for (target, mark) in self.ledger.differences(&self.file, &ids(), &messages()) {
                 apply(&mut self.file, target, mark);
             }
             self.is_doubtful = false;
@@ -149,7 +157,7 @@ impl World {
             }
         }
         self.check();
-        self.ledger = Ledger::new(self.file.clone(), Ids::default());
+        self.ledger = Ledger::new(self.file.clone(), ids(), messages());
         self.is_doubtful = false;
         self.is_exact = false;
     }
@@ -218,7 +226,7 @@ fn nothing_acknowledged_is_ever_lost() {
 #[test]
 fn marks_collapse_to_the_newest_and_all_are_told() {
     let now = Instant::now();
-    let mut ledger = Ledger::new([], Ids::default());
+    let mut ledger = Ledger::new([], ids(), messages());
     for at in [2, 5, 3] {
         ledger.mark(&target("web"), mark(at), at);
     }
@@ -234,7 +242,7 @@ fn marks_collapse_to_the_newest_and_all_are_told() {
 #[test]
 fn a_withdrawn_mark_costs_no_write() {
     let now = Instant::now();
-    let mut ledger = Ledger::new([], Ids::default());
+    let mut ledger = Ledger::new([], ids(), messages());
     ledger.mark(&target("web"), mark(1), 1);
     assert_eq!(ledger.clear(&target("web"), time(0), now), [0; 0]);
     assert_eq!(ledger.clear(&target("web"), time(1), now), [1]);
@@ -249,7 +257,7 @@ fn a_withdrawn_mark_costs_no_write() {
 #[test]
 fn a_clear_while_its_mark_is_written_comes_after_it() {
     let now = Instant::now();
-    let mut ledger = Ledger::new([], Ids::default());
+    let mut ledger = Ledger::new([], ids(), messages());
     ledger.mark(&target("web"), mark(1), 1);
     let writing = ledger.take(time(9));
     assert_eq!(ledger.clear(&target("web"), time(1), now), [0; 0]);
@@ -260,7 +268,7 @@ fn a_clear_while_its_mark_is_written_comes_after_it() {
 #[test]
 fn a_clear_survives_a_write_that_failed() {
     let now = Instant::now();
-    let mut ledger: Ledger<()> = Ledger::new([(target("web"), mark(1))], Ids::default());
+    let mut ledger: Ledger<()> = Ledger::new([(target("web"), mark(1))], ids(), messages());
     let _ = ledger.clear(&target("web"), time(1), now);
     let failed = ledger.take(time(9));
     assert_eq!(ledger.due(), Due::Never);

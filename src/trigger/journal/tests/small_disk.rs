@@ -54,12 +54,16 @@ async fn on_the_small_file_system() {
     );
     let again = journal.mark(&target("refused"), mark(3)).await;
     assert_eq!(again, Err(refused.clone()));
+    let (receiver, message) = (mark(1).receiver, MessageDigest::of(b"signed"));
+    let unseen = journal.see(&receiver, &message).await;
+    assert_eq!(unseen, Err(refused.clone()));
+    assert!(!journal.has_seen(&receiver, &message), "it may come again");
     journal.clear(&target("cleared"), time(1));
     assert_eq!(journal.flush().await, Err(refused));
 
     fs::remove_file("filler").unwrap();
     while journal.mark(&target("after"), mark(4)).await.is_err() {}
-    journal.flush().await.unwrap();
+    journal.see(&receiver, &message).await.unwrap();
     drop(journal);
     acknowledged.insert("after".to_owned());
     acknowledged.remove("cleared");
@@ -74,6 +78,7 @@ async fn on_the_small_file_system() {
         "what was refused is not there, and all else is"
     );
     assert_eq!(opened.origin, Origin::Continued);
+    assert!(opened.journal.has_seen(&receiver, &message));
 }
 
 /// Takes all the room there is.
