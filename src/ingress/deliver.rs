@@ -2,7 +2,7 @@
 //!
 //! Each phase is one call; this file only puts them in order and says what became of the delivery.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
 use http::{HeaderMap, StatusCode};
@@ -43,7 +43,7 @@ pub(super) struct Record {
     is_redelivery: bool,
     /// The name of the live secrets that proved it.
     secret: String,
-    headers: Vec<(String, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     report: Report,
 }
 
@@ -330,12 +330,12 @@ impl Record {
     fn delivery(&mut self, hook: &Hook, client: IpAddr, outcome: &Outcome) -> Delivery {
         Delivery {
             id: 0,
-            delivery: self.delivery.clone(),
+            delivery: std::mem::take(&mut self.delivery),
             receiver: hook.receiver().clone(),
-            sender: hook.sender().as_str().to_owned(),
-            event: self.event.clone(),
+            sender: hook.sender().as_str().into(),
+            event: std::mem::take(&mut self.event),
             received_at: self.received_at,
-            outcome: outcome.as_str().to_owned(),
+            outcome: outcome.as_str().into(),
             is_redelivery: self.is_redelivery,
             secret: Some(std::mem::take(&mut self.secret)).filter(|name| !name.is_empty()),
             redelivers: None,

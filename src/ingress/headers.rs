@@ -2,9 +2,11 @@
 //!
 //! Pure. A header that nobody has thought of may be a credential.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 
-/// Who sent it, what it is, and where it was set up; none of them proves anything.
+/// Who sent it, what it is, and where it was set up; none of them proves anything. In order.
 const HARMLESS: [&str; 17] = [
     "content-encoding",
     "content-length",
@@ -26,12 +28,17 @@ const HARMLESS: [&str; 17] = [
 ];
 
 /// The harmless headers of a request, in the order of their names.
-pub(super) fn harmless(headers: &HeaderMap) -> Vec<(String, String)> {
-    let shown = HARMLESS.iter().filter_map(|name| {
-        let value = headers.get(*name)?.to_str().ok()?;
-        Some(((*name).to_owned(), value.to_owned()))
-    });
-    shown.collect()
+pub(super) fn harmless(headers: &HeaderMap) -> Vec<(Cow<'static, str>, String)> {
+    let mut shown: Vec<_> = headers
+        .keys()
+        .filter_map(|name| {
+            let place = HARMLESS.binary_search(&name.as_str()).ok()?;
+            let value = headers.get(name)?.to_str().ok()?;
+            Some((Cow::Borrowed(*HARMLESS.get(place)?), value.to_owned()))
+        })
+        .collect();
+    shown.sort_unstable();
+    shown
 }
 
 #[cfg(test)]
@@ -69,9 +76,17 @@ mod tests {
         }
         headers.insert("user-agent", HeaderValue::from_static("GitHub-Hookshot"));
         let shown = harmless(&headers);
-        assert_eq!(
-            shown,
-            [("user-agent".to_owned(), "GitHub-Hookshot".to_owned())]
-        );
+        assert_eq!(shown, [("user-agent".into(), "GitHub-Hookshot".to_owned())]);
+    }
+
+    #[test]
+    fn all_on_the_list_are_shown_in_order() {
+        let names = HARMLESS.iter().rev();
+        let headers: HeaderMap = names
+            .map(|name| (name.parse().unwrap(), HeaderValue::from_static("1")))
+            .collect();
+        let shown = harmless(&headers).into_iter();
+        let shown: Vec<_> = shown.map(|(name, _)| name.into_owned()).collect();
+        assert_eq!(shown, HARMLESS);
     }
 }

@@ -59,7 +59,7 @@ fn cells(delivery: &Delivery, now: Timestamp) -> Vec<String> {
     let outcome = if delivery.is_redelivery {
         format!("{} (again)", delivery.outcome)
     } else {
-        delivery.outcome.clone()
+        delivery.outcome.to_string()
     };
     vec![
         delivery.id.to_string(),

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{Operator, refusal, unknown};
 use crate::{
-    hook::Selector,
+    hook::{Selector, Target},
     ingress::{answer, outcome::Outcome},
     trigger::{Order, history::Delivery},
 };
@@ -33,7 +33,7 @@ pub(super) async fn redeliver(
     };
     let targets = delivery.targets.iter();
     let selectors: Vec<_> = targets
-        .map(|triggered| Selector::Named(triggered.target.clone()))
+        .map(|triggered| Selector::Named(Target::clone(&triggered.target)))
         .collect();
     if selectors.is_empty() {
         return refusal(
@@ -55,7 +55,7 @@ pub(super) async fn redeliver(
     let outcome = Outcome::of(&report, &[]);
     let again = Delivery {
         received_at,
-        outcome: outcome.as_str().to_owned(),
+        outcome: outcome.as_str().into(),
         is_redelivery: true,
         redelivers: Some(delivery.id),
         client: None,

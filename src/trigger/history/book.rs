@@ -2,7 +2,10 @@
 //!
 //! Pure: the time is passed in, and nothing is asked or written here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,8 +35,8 @@ pub(super) struct Book {
     kept: BTreeMap<u64, Kept>,
     of_receiver: HashMap<ReceiverRef, VecDeque<u64>>,
     /// The deliveries of each target of which something may still come.
-    open: HashMap<Target, BTreeSet<u64>>,
-    recent: HashMap<Target, End>,
+    open: HashMap<Arc<Target>, BTreeSet<u64>>,
+    recent: HashMap<Arc<Target>, End>,
     bytes: usize,
     next: u64,
     /// Counts changes.
@@ -109,13 +112,13 @@ impl Book {
     }
 
     /// A patch has ended for good: it worked, or is given up. Says whether a delivery is interested.
-    pub(super) fn ended(&mut self, target: &Target, end: &End) -> bool {
+    pub(super) fn ended(&mut self, target: &Arc<Target>, end: &End) -> bool {
         if self.recent.len() >= MANY_RECENT {
             let now = end.sent;
             self.recent
                 .retain(|_, old| now.duration_since(old.sent) < RECENT);
         }
-        self.recent.insert(target.clone(), end.clone());
+        self.recent.insert(Arc::clone(target), end.clone());
         self.change(target, |state| {
             matches!(state, State::Pending { .. }).then(|| end.state())
         })
@@ -149,7 +152,7 @@ impl Book {
         let kept = ids.filter_map(|id| self.kept.get(id));
         kept.flat_map(|kept| &kept.delivery.targets)
             .any(|triggered| {
-                triggered.target == *target
+                *triggered.target == *target
                     && matches!(triggered.state, State::Triggered { revision: None, .. })
             })
     }
@@ -242,15 +245,16 @@ impl Book {
             .iter()
             .filter(|triggered| triggered.state.is_open());
         for triggered in open {
-            self.open
-                .entry(triggered.target.clone())
-                .or_default()
-                .insert(id);
+            let target = Arc::clone(&triggered.target);
+            self.open.entry(target).or_default().insert(id);
         }
-        self.of_receiver
-            .entry(delivery.receiver.clone())
-            .or_default()
-            .push_back(id);
+        match self.of_receiver.get_mut(&delivery.receiver) {
+            Some(ids) => ids.push_back(id),
+            None => drop(
+                self.of_receiver
+                    .insert(delivery.receiver.clone(), [id].into()),
+            ),
+        }
         self.bytes += weight;
         self.version += 1;
         if !is_written {
@@ -281,7 +285,7 @@ impl Book {
                 .delivery
                 .targets
                 .iter_mut()
-                .filter(|of| of.target == *target);
+                .filter(|of| *of.target == *target);
             for triggered in of_target {
                 if let Some(mut state) = change(&triggered.state) {
                     state.cut();
@@ -302,11 +306,9 @@ impl Book {
     }
 
     fn bound(&mut self, now: Timestamp) {
-        let newest = self
-            .kept
-            .last_key_value()
-            .map(|(_, kept)| kept.delivery.receiver.clone());
-        if let Some(ids) = newest.and_then(|receiver| self.of_receiver.get(&receiver))
+        let newest = self.kept.last_key_value();
+        if let Some((_, newest)) = newest
+            && let Some(ids) = self.of_receiver.get(&newest.delivery.receiver)
             && ids.len() > MAX_OF_RECEIVER
             && let Some(id) = ids.front().copied()
         {
@@ -325,7 +327,10 @@ impl Book {
             self.gone.push(id);
         }
         if let Some(ids) = self.of_receiver.get_mut(&kept.delivery.receiver) {
-            ids.retain(|other| *other != id);
+            match ids.front() {
+                Some(first) if *first == id => drop(ids.pop_front()),
+                _ => ids.retain(|other| *other != id),
+            }
             if ids.is_empty() {
                 self.of_receiver.remove(&kept.delivery.receiver);
             }

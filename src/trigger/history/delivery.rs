@@ -2,7 +2,7 @@
 //!
 //! Nothing of the body, no credential and no path is in it, and every text is bounded.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -28,13 +28,13 @@ pub struct Delivery {
     #[serde(serialize_with = "write_receiver", deserialize_with = "read_receiver")]
     pub receiver: ReceiverRef,
     /// The type of the sender, such as `github`.
-    pub sender: String,
+    pub sender: Cow<'static, str>,
     /// The event; empty when the sender names none.
     pub event: String,
     /// When it arrived.
     pub received_at: Timestamp,
     /// How it was answered, such as `triggered`.
-    pub outcome: String,
+    pub outcome: Cow<'static, str>,
     /// Whether the Receiver has had a delivery of the same id before.
     #[serde(default)]
     pub is_redelivery: bool,
@@ -49,7 +49,7 @@ pub struct Delivery {
     pub client: Option<IpAddr>,
     /// Harmless headers of the request.
     #[serde(default)]
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// What it triggered.
     #[serde(default)]
     pub targets: Vec<Triggered>,
@@ -70,7 +70,7 @@ pub struct Triggered {
         serialize_with = "write_target",
         deserialize_with = "read_target"
     )]
-    pub target: Target,
+    pub target: Arc<Target>,
     /// What became of it.
     #[serde(flatten)]
     pub state: State,
@@ -110,13 +110,12 @@ impl Delivery {
     /// Cuts everything to its bounds.
     #[must_use]
     pub fn bounded(mut self) -> Self {
-        for text in [
-            &mut self.delivery,
-            &mut self.sender,
-            &mut self.event,
-            &mut self.outcome,
-        ] {
-            cut(text);
+        cut(&mut self.delivery);
+        cut(&mut self.event);
+        for text in [&mut self.sender, &mut self.outcome] {
+            if let Cow::Owned(text) = text {
+                cut(text);
+            }
         }
         self.headers.truncate(MAX_HEADERS);
         self.headers.iter_mut().for_each(|(_, value)| cut(value));
@@ -135,8 +134,8 @@ impl Delivery {
     pub fn weight(&self) -> usize {
         const EACH: usize = 256;
         const EACH_TARGET: usize = 160;
-        let texts = [&self.delivery, &self.sender, &self.event, &self.outcome];
-        let texts: usize = texts.into_iter().map(String::len).sum();
+        let texts: [&str; 4] = [&self.delivery, &self.sender, &self.event, &self.outcome];
+        let texts: usize = texts.into_iter().map(str::len).sum();
         let headers = self
             .headers
             .iter()
@@ -146,7 +145,7 @@ impl Delivery {
                 kind,
                 namespace,
                 name,
-            } = &triggered.target;
+            } = &*triggered.target;
             let kind = kind.group.len() + kind.version.len() + kind.kind.len() + kind.plural.len();
             EACH_TARGET + kind + namespace.len() + name.len() + triggered.state.weight()
         });
@@ -225,12 +224,12 @@ struct WrittenTarget {
     name: String,
 }
 
-fn write_target<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::Error> {
+fn write_target<S: Serializer>(target: &Arc<Target>, to: S) -> Result<S::Ok, S::Error> {
     let Target {
         kind,
         namespace,
         name,
-    } = target.clone();
+    } = Target::clone(target);
     let written = WrittenTarget {
         group: kind.group,
         version: kind.version,
@@ -242,9 +241,9 @@ fn write_target<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::Error
     written.serialize(to)
 }
 
-fn read_target<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
+fn read_target<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Target>, D::Error> {
     let written = WrittenTarget::deserialize(from)?;
-    Ok(Target {
+    Ok(Arc::new(Target {
         kind: TargetKind {
             group: written.group,
             version: written.version,
@@ -253,5 +252,5 @@ fn read_target<'de, D: Deserializer<'de>>(from: D) -> Result<Target, D::Error> {
         },
         namespace: written.namespace,
         name: written.name,
-    })
+    }))
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure: one look a few seconds after the patch, then ever less often, and none after some minutes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ const GIVE_UP: Duration = Duration::from_mins(10);
 
 /// The objects to look at; bounded by the number of targets.
 #[derive(Debug, Default)]
-pub(super) struct Lookups(HashMap<Target, Lookup>);
+pub(super) struct Lookups(HashMap<Arc<Target>, Lookup>);
 
 #[derive(Debug)]
 struct Lookup {
@@ -24,16 +24,25 @@ struct Lookup {
 }
 
 impl Lookups {
-    /// An object was triggered.
-    pub(super) fn triggered(&mut self, target: &Target, now: Instant) {
-        let lookup = self.0.entry(target.clone()).or_insert(Lookup {
-            at: now + FIRST,
+    /// An object was triggered. Says whether it is to be looked at earlier than was known.
+    pub(super) fn triggered(&mut self, target: &Arc<Target>, now: Instant) -> bool {
+        let (at, give_up) = (now + FIRST, now + GIVE_UP);
+        if let Some(lookup) = self.0.get_mut(target) {
+            let is_earlier = at < lookup.at;
+            *lookup = Lookup {
+                at: at.min(lookup.at),
+                pause: FIRST,
+                give_up,
+            };
+            return is_earlier;
+        }
+        let lookup = Lookup {
+            at,
             pause: FIRST,
-            give_up: now,
-        });
-        lookup.pause = FIRST;
-        lookup.at = lookup.at.min(now + FIRST);
-        lookup.give_up = now + GIVE_UP;
+            give_up,
+        };
+        self.0.insert(Arc::clone(target), lookup);
+        true
     }
 
     /// When the next look is due.
@@ -42,10 +51,10 @@ impl Lookups {
     }
 
     /// An object whose look is due; the next one is later.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Target> {
+    pub(super) fn next(&mut self, now: Instant) -> Option<Arc<Target>> {
         let next = self.0.iter_mut().min_by_key(|(_, lookup)| lookup.at);
         let (target, lookup) = next.filter(|(_, lookup)| lookup.at <= now)?;
-        let target = target.clone();
+        let target = Arc::clone(target);
         lookup.pause = (lookup.pause * 2).min(LONGEST);
         lookup.at = now + lookup.pause;
         if lookup.at > lookup.give_up {

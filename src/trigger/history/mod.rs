@@ -85,19 +85,15 @@ impl History {
                 None => delivery.notes.push(entry.to_string()),
             }
         }
-        let patched: Vec<_> = delivery
-            .targets
-            .iter()
-            .filter_map(patched)
-            .cloned()
-            .collect();
-        let id = self.change(|inner| {
-            for target in &patched {
-                inner.lookups.triggered(target, Instant::now());
+        let (id, is_earlier) = self.change(|inner| {
+            let now = Instant::now();
+            let mut is_earlier = false;
+            for target in delivery.targets.iter().filter_map(patched) {
+                is_earlier |= inner.lookups.triggered(target, now);
             }
-            inner.book.add(delivery, Timestamp::now())
+            (inner.book.add(delivery, Timestamp::now()), is_earlier)
         });
-        if !patched.is_empty() {
+        if is_earlier {
             self.0.lookup.notify_one();
         }
         id
@@ -132,25 +128,21 @@ impl History {
     }
 
     /// A patch that was sent at some time has worked.
-    pub(super) fn patched(&self, target: &Target, sent: Timestamp) {
+    pub(super) fn patched(&self, target: &Arc<Target>, sent: Timestamp) {
         let end = End {
             sent,
             given_up: None,
         };
-        let is_noted = self.change(|inner| {
-            let is_noted = inner.book.ended(target, &end);
-            if is_noted {
-                inner.lookups.triggered(target, Instant::now());
-            }
-            is_noted
+        let is_earlier = self.change(|inner| {
+            inner.book.ended(target, &end) && inner.lookups.triggered(target, Instant::now())
         });
-        if is_noted {
+        if is_earlier {
             self.0.lookup.notify_one();
         }
     }
 
     /// A patch did not work and is given up.
-    pub(super) fn given_up(&self, target: &Target, sent: Timestamp, reason: &str) {
+    pub(super) fn given_up(&self, target: &Arc<Target>, sent: Timestamp, reason: &str) {
         let end = End {
             sent,
             given_up: Some(reason.to_owned()),
@@ -242,11 +234,11 @@ fn triggered(entry: &Entry) -> Option<Triggered> {
         },
     };
     Some(Triggered {
-        target: Target::clone(target),
+        target: Arc::clone(target),
         state,
     })
 }
 
-fn patched(triggered: &Triggered) -> Option<&Target> {
+fn patched(triggered: &Triggered) -> Option<&Arc<Target>> {
     matches!(triggered.state, State::Triggered { .. }).then_some(&triggered.target)
 }
