@@ -65,7 +65,7 @@ use provider::Provider;
 /// A Receiver made ready for deliveries; compiled once, used for every delivery.
 #[derive(Clone, Debug)]
 pub struct Hook {
-    receiver: ReceiverRef,
+    receiver: Arc<ReceiverRef>,
     sender: Sender,
     secret: Option<String>,
     /// Which secrets its Receiver names as live beside the current ones.
@@ -85,6 +85,12 @@ impl Hook {
     #[must_use]
     pub fn receiver(&self) -> &ReceiverRef {
         &self.receiver
+    }
+
+    /// The same, for whoever keeps it.
+    #[must_use]
+    pub fn shared_receiver(&self) -> Arc<ReceiverRef> {
+        Arc::clone(&self.receiver)
     }
 
     /// The kind of sender.

@@ -17,6 +17,8 @@ use super::{
 };
 use crate::hook::Uninterpretable;
 
+/// When a sender is told to come back because there is no room for its body.
+const OVERLOADED_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// When a sender is told to come back to a Receiver that is suspended or not ready.
 const CLOSED_RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -78,6 +80,10 @@ pub(super) fn rejected(rejection: &Rejection) -> Response {
         Rejection::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
         Rejection::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Rejection::TimedOut => (StatusCode::REQUEST_TIMEOUT, None),
+        Rejection::Overloaded => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Some(OVERLOADED_RETRY_AFTER),
+        ),
         Rejection::UnknownPath | Rejection::ClientNotAllowed => (StatusCode::NOT_FOUND, None),
         Rejection::Closed(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(CLOSED_RETRY_AFTER)),
         Rejection::TooManyFailures { retry_after } => {

@@ -13,14 +13,20 @@ use http::{
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use super::outcome::Rejection;
+use super::{
+    bytes::{Charge, Need},
+    outcome::Rejection,
+};
+use crate::hook::MAX_INTERPRETED_BYTES;
 
 /// The largest body that is read, in bytes: GitHub sends up to 25 MB.
 pub(super) const MAX_BODY_BYTES: u64 = 25 * 1024 * 1024;
 /// The longest target that is looked at, in bytes; what RFC 9110, 4.1, asks for at least.
 const MAX_TARGET_BYTES: usize = 8000;
 /// The largest body that is kept to be checked against a Secret that has just been read again, in bytes.
-pub(super) const MAX_KEPT_BYTES: usize = 64 * 1024;
+const MAX_KEPT_BYTES: usize = 64 * 1024;
+/// How long a body waits for room in memory: Harbor gives up after 3 s.
+const ROOM_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a body may take to arrive, from the end of the headers.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -35,6 +41,15 @@ pub(super) struct Arrival {
 pub(super) struct Received {
     uri: Uri,
     pub(super) headers: HeaderMap,
+    kept: Option<Vec<u8>>,
+    _charge: Charge,
+}
+
+/// What is kept of a body, at most `limit` bytes.
+pub(super) struct Keep {
+    limit: usize,
+    need: Need,
+    charge: Charge,
     kept: Option<Vec<u8>>,
 }
 
@@ -83,19 +98,20 @@ impl Arrival {
         &self.headers
     }
 
-    /// Reads the body to its end, shows each piece to `inspect`, and keeps it all if it is at most `keep` bytes.
+    /// Reads the body to its end, shows each piece to `inspect`, and keeps it all if it is to be kept.
     pub(super) async fn read(
         self,
-        keep: usize,
+        mut keep: Keep,
         inspect: impl FnMut(&[u8]),
     ) -> Result<Received, Rejection> {
-        let kept = timeout(BODY_DEADLINE, drain(self.body, keep, inspect))
+        timeout(BODY_DEADLINE, drain(self.body, &mut keep, inspect))
             .await
             .map_err(|_| Rejection::TimedOut)??;
         Ok(Received {
             uri: self.uri,
             headers: self.headers,
-            kept,
+            kept: keep.kept,
+            _charge: keep.charge,
         })
     }
 }
@@ -150,13 +166,52 @@ impl Received {
     }
 }
 
+impl Keep {
+    /// All of a body that the hook must understand, provided that it is not too large for that.
+    pub(super) fn to_interpret(charge: Charge) -> Self {
+        Self::of(charge, MAX_INTERPRETED_BYTES, Need::Required)
+    }
+
+    /// A small body, so that it can be checked against a Secret that has just been read again.
+    pub(super) fn to_check_again(charge: Charge) -> Self {
+        Self::of(charge, MAX_KEPT_BYTES, Need::Optional)
+    }
+
+    fn of(charge: Charge, limit: usize, need: Need) -> Self {
+        Self {
+            limit,
+            need,
+            charge,
+            kept: Some(Vec::new()),
+        }
+    }
+
+    /// Adds a piece, or gives up keeping any.
+    async fn add(&mut self, chunk: &[u8]) -> Result<(), Rejection> {
+        let Some(kept) = &mut self.kept else {
+            return Ok(());
+        };
+        let length = kept.len() + chunk.len();
+        let is_kept = length <= self.limit
+            && timeout(ROOM_PATIENCE, self.charge.cover(length, self.need))
+                .await
+                .map_err(|_| Rejection::Overloaded)?;
+        if is_kept {
+            kept.extend_from_slice(chunk);
+        } else {
+            self.kept = None;
+            self.charge.release();
+        }
+        Ok(())
+    }
+}
+
 async fn drain(
     mut body: Body,
-    keep: usize,
+    keep: &mut Keep,
     mut inspect: impl FnMut(&[u8]),
-) -> Result<Option<Vec<u8>>, Rejection> {
+) -> Result<(), Rejection> {
     let mut left = MAX_BODY_BYTES;
-    let mut kept = Some(Vec::new());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Rejection::Malformed("the body broke off"))?;
         let Some(chunk) = frame.data_ref() else {
@@ -168,19 +223,19 @@ async fn drain(
                 limit: MAX_BODY_BYTES,
             })?;
         inspect(chunk);
-        kept = kept.filter(|kept| kept.len() + chunk.len() <= keep);
-        if let Some(kept) = &mut kept {
-            kept.extend_from_slice(chunk);
-        }
+        keep.add(chunk).await?;
     }
-    Ok(kept)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::request::Builder;
 
     use super::*;
+    use crate::{hook::ReceiverRef, ingress::bytes::ByteBudget, telemetry::Metrics};
 
     fn receive(request: Builder) -> Result<Arrival, Rejection> {
         Arrival::receive(request.body(Body::empty()).unwrap())
@@ -260,9 +315,12 @@ mod tests {
         let mut seen = 0;
         let request = Request::builder().header(HOST, "a").body(body).unwrap();
         let arrival = Arrival::receive(request)?;
-        let received = arrival
-            .read(MAX_KEPT_BYTES, |chunk| seen += chunk.len())
-            .await?;
+        let of = ReceiverRef {
+            namespace: "default".to_owned(),
+            name: "ci".to_owned(),
+        };
+        let keep = Keep::to_check_again(ByteBudget::new(Metrics::new()).open(Arc::new(of)));
+        let received = arrival.read(keep, |chunk| seen += chunk.len()).await?;
         Ok((seen, received.kept().map(<[u8]>::len)))
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Gateway, answer,
-    body::{Arrival, MAX_KEPT_BYTES, Received},
+    body::{Arrival, Keep, Received},
     caller::Caller,
     headers, once,
     outcome::{Outcome, Phase, Rejection},
@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     hook::{
-        Authentic, Closed, Entry, Hook, MAX_INTERPRETED_BYTES, ReceiverRef, RefusedCertificate,
-        Unauthentic, Uninterpretable, Verifier,
+        Authentic, Closed, Entry, Hook, ReceiverRef, RefusedCertificate, Unauthentic,
+        Uninterpretable, Verifier,
     },
     trigger::{Order, Report, history::Delivery},
 };
@@ -222,7 +222,7 @@ async fn authenticate(
             gateway.failures.forgive(caller.address, receiver);
             gateway.crowd.note(caller, receiver);
         }
-        Err(Rejection::KeysUnavailable(_)) => {}
+        Err(Rejection::KeysUnavailable(_) | Rejection::Overloaded) => {}
         Err(_) => gateway.failures.charge(caller.address, receiver),
     }
     end
@@ -244,10 +244,11 @@ async fn prove(
             verifier_for(gateway, &hook, arrival.headers(), now).await?
         }
     };
+    let charge = gateway.bytes.open(hook.shared_receiver());
     let keep = if hook.interprets_body() {
-        MAX_INTERPRETED_BYTES
+        Keep::to_interpret(charge)
     } else {
-        MAX_KEPT_BYTES
+        Keep::to_check_again(charge)
     };
     let received = arrival.read(keep, |chunk| verifier.update(chunk)).await?;
     let authentic = match verifier.finish() {

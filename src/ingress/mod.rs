@@ -5,6 +5,7 @@
 mod admin;
 mod answer;
 mod body;
+mod bytes;
 mod caller;
 mod complaint;
 mod connections;
@@ -54,8 +55,8 @@ pub use self::{
     uses::{LiveSecretUses, SecretUse, SecretUses},
 };
 use self::{
-    caller::Caller, complaint::Complaints, crowd::Crowd, effect::Effect, limit::FailureLimit,
-    reread::SecretReader, search::Search, select::Filtering,
+    bytes::ByteBudget, caller::Caller, complaint::Complaints, crowd::Crowd, effect::Effect,
+    limit::FailureLimit, reread::SecretReader, search::Search, select::Filtering,
 };
 use crate::{api::rate::Rate, hook::HookTable, telemetry::Metrics, trigger::Trigger};
 
@@ -66,6 +67,7 @@ pub struct Gateway {
     metrics: Metrics,
     failures: FailureLimit,
     crowd: Crowd,
+    bytes: ByteBudget,
     secrets: SecretReader,
     search: Search,
     uses: SecretUses,
@@ -94,6 +96,7 @@ impl Gateway {
             table,
             trigger: Effect::Trigger(trigger),
             crowd: Crowd::new(false, metrics.clone()),
+            bytes: ByteBudget::new(metrics.clone()),
             metrics,
             failures: FailureLimit::default(),
             uses,

@@ -177,6 +177,8 @@ pub(super) enum Rejection {
     TooLarge { limit: u64 },
     #[error("the body did not arrive in time")]
     TimedOut,
+    #[error("there was no room in memory for the body in time")]
+    Overloaded,
     #[error("the path belongs to no Receiver")]
     UnknownPath,
     #[error("the Receiver is {}", closed(*.0))]
@@ -205,6 +207,7 @@ impl Rejection {
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::TooLarge { .. } => "too-large",
             Self::TimedOut => "timed-out",
+            Self::Overloaded => "overloaded",
             Self::UnknownPath => "unknown-path",
             Self::Closed(_) => "closed",
             Self::ClientNotAllowed => "client-not-allowed",

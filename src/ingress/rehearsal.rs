@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     Gateway, Issuers, answer,
+    bytes::ByteBudget,
     caller::Caller,
     complaint::Complaints,
     crowd::Crowd,
@@ -50,6 +51,7 @@ impl Gateway {
             uses: SecretUses::new(table.clone()),
             table,
             trigger: Effect::Nothing,
+            bytes: ByteBudget::new(metrics.clone()),
             metrics,
             failures: FailureLimit::default(),
             filtering: Filtering::default(),

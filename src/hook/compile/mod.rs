@@ -5,6 +5,8 @@
 mod providers;
 mod settings;
 
+use std::sync::Arc;
+
 use super::{
     Hook, Sender,
     certificate::CertificateChecks,
@@ -69,7 +71,7 @@ impl Hook {
         filters.resources = resources;
         match sender {
             Some(sender) if problems.is_empty() => Ok(Self {
-                receiver: identity,
+                receiver: Arc::new(identity),
                 sender,
                 secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
                 named: LiveSets::of(&receiver.metadata),

@@ -188,7 +188,7 @@ impl HookTable {
                     entry: Entry::Open(Arc::clone(hook)),
                     ..listing
                 };
-                table.publish(Arc::new(current.receiver.clone()), listing);
+                table.publish(current.shared_receiver(), listing);
             }
         });
     }
@@ -257,7 +257,7 @@ impl HookTable {
         let mut hooks: Vec<_> = unseen.cloned().collect();
         drop((books, watched));
         hooks.sort_unstable_by(|a, b| a.receiver.cmp(&b.receiver));
-        let done = hooks.partition_point(|hook| last.is_some_and(|last| hook.receiver <= *last));
+        let done = hooks.partition_point(|hook| last.is_some_and(|last| *hook.receiver <= *last));
         hooks.rotate_left(done);
         hooks.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         hooks

@@ -107,6 +107,12 @@ impl Metrics {
             .observe(answer_bytes as f64);
     }
 
+    /// Says how many bytes of bodies are in memory.
+    pub fn body_bytes(&self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.0.body_bytes.set(bytes);
+    }
+
     /// Counts a delivery that reached a Receiver, by what became of it.
     ///
     /// `is_there` tells whether the Receiver still is; it is asked after a series is made, so that none outlives it.
@@ -236,6 +242,7 @@ struct Families {
     request_seconds: Family<Request, Histogram, fn() -> Histogram>,
     response_bytes: Family<Request, Histogram, fn() -> Histogram>,
     requests_inflight: Family<Server, Gauge>,
+    body_bytes: Gauge,
     reconcile_seconds: Family<Reconciled, Histogram, fn() -> Histogram>,
     deliveries: Family<Delivery, Counter>,
     /// The labels in `deliveries` by Receiver, so that a Receiver's can be removed.
@@ -262,6 +269,7 @@ impl Families {
                 Histogram::new(exponential_buckets(100.0, 10.0, 8))
             }),
             requests_inflight: Family::default(),
+            body_bytes: Gauge::default(),
             reconcile_seconds: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets_range(0.01, 1800.0, 10))
             }),
@@ -338,6 +346,11 @@ impl Families {
     }
 
     fn register_load(&mut self) {
+        self.registry.register(
+            "hookgate_body_bytes",
+            "Bytes of bodies that are in memory, of 64 MiB that there may be",
+            self.body_bytes.clone(),
+        );
         let used = Box::new(self.used_secrets.clone());
         self.registry.register_collector(used);
         self.registry.register(
