@@ -381,8 +381,8 @@ impl Record {
                     receiver.namespace = namespace,
                     receiver.name = name,
                     sender,
-                    event = ?self.event,
-                    delivery.id = %self.delivery,
+                    event = self.event,
+                    delivery.id = self.delivery,
                     secret = self.secret,
                     outcome = outcome.as_str(),
                     "delivery answered"

@@ -9,6 +9,8 @@ use tracing_subscriber::{
     filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+use super::json_lines::JsonLines;
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -64,9 +66,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
+        .event_format(JsonLines)
         .with_writer(writer);
     tracing_subscriber::registry()
         .with(lines)
@@ -215,13 +215,20 @@ mod tests {
     #[test]
     fn hookgate_logs_at_its_level() {
         let text = logged(LogLevel::Debug, || {
-            tracing::debug!(receiver = "flux-system/app", "loaded");
+            let (target, is_new) = (format_args!("a \"b\""), true);
+            tracing::debug!(receiver = "flux-system/app", %target, is_new, code = -1, "loaded");
             tracing::trace!("not this");
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["message"], "loaded");
         assert_eq!(line["level"], "DEBUG");
         assert_eq!(line["receiver"], "flux-system/app");
+        assert_eq!(line["target"], "a \"b\"");
+        assert_eq!(line["is_new"], true);
+        assert_eq!(line["code"], -1);
+        assert_eq!(line["module"], "hookgate::telemetry::log::tests");
+        let timestamp = line["timestamp"].as_str().unwrap();
+        assert!(timestamp.parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
     }
 
     #[test]

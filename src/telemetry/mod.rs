@@ -2,6 +2,7 @@
 //!
 //! Nothing here sees a secret, a signature, a body or a hook path, so nothing here has to redact one.
 
+mod json_lines;
 mod live_secrets;
 mod log;
 mod metrics;
