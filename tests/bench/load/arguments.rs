@@ -73,6 +73,12 @@ pub(crate) struct Load {
     /// How many of a hundred come on a connection of their own
     #[arg(long, value_name = "PERCENT", default_value_t = 50)]
     pub(crate) new_connections: u64,
+    /// How many sockets of strangers send a byte a second meanwhile
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) slow_sockets: u32,
+    /// How many badly signed deliveries a second come from other networks meanwhile
+    #[arg(long, value_name = "RATE", default_value_t = 0)]
+    pub(crate) strangers: u32,
     /// Deliveries before the measurement
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) warm_up: u64,

@@ -11,6 +11,7 @@ mod mix;
 mod pace;
 mod report;
 mod sender;
+mod strangers;
 mod subject;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other benches need the rest")]

@@ -14,6 +14,7 @@ use crate::{
     mix::Mix,
     pace::Pace,
     sender::{Record, Senders},
+    strangers::{self, Strangers},
     subject::{Stage, Subject},
     support::{
         faults::Faults,
@@ -25,6 +26,8 @@ use crate::{
 
 /// How often it is looked whether everything accepted is done.
 const TICK: Duration = Duration::from_millis(250);
+/// How long strangers may take to be all there.
+const SETTLING: Duration = Duration::from_secs(3);
 /// How many connections the first deliveries come on.
 const WARM_UP: u16 = 8;
 /// The budget that patches are compared with when none is given: Flux's defaults.
@@ -47,6 +50,8 @@ pub(crate) struct Measured {
     pub(crate) sender_cpu: Option<Duration>,
     /// The memory of the gateway in the end.
     pub(crate) memory: Option<Memory>,
+    /// What strangers were answered meanwhile.
+    pub(crate) strangers: strangers::Tally,
     /// What came of what was accepted; nothing when the objects are not known.
     pub(crate) came: Option<Came>,
 }
@@ -77,6 +82,10 @@ pub(crate) async fn measure(
     if let Some(stage) = &mut stage {
         stage.api.forget().await?;
     }
+    let strangers = Strangers::come(load, senders.victim()?);
+    if strangers.is_some() {
+        sleep(SETTLING).await;
+    }
     let gateway_cpu = || process.as_deref().and_then(cpu);
     let (gateway_before, sender_before) = (gateway_cpu(), cpu("self"));
     let began = Instant::now();
@@ -89,6 +98,10 @@ pub(crate) async fn measure(
     failing?;
     let (records, took) = sent?;
     let sender_cpu = spent(sender_before, cpu("self"));
+    let strangers = strangers
+        .map(Strangers::go)
+        .transpose()?
+        .unwrap_or_default();
     let came = match &mut stage {
         Some(stage) => Some(follow(&senders, stage, arguments).await?),
         None => None,
@@ -100,6 +113,7 @@ pub(crate) async fn measure(
         gateway_cpu: spent(gateway_before, gateway_cpu()),
         sender_cpu,
         memory: process.as_deref().and_then(Memory::of),
+        strangers,
         came,
     })
 }

@@ -109,6 +109,10 @@ impl Report<'_> {
             let status = status.map_or("no answer".to_owned(), |status| status.as_str().to_owned());
             writeln!(f, "  {:<13} {status}: {count}", kind.name())?;
         }
+        for (status, count) in &self.measured.strangers {
+            let status = status.map_or("no answer".to_owned(), |status| status.as_str().to_owned());
+            writeln!(f, "  strangers     {status}: {count}")?;
+        }
         Ok(())
     }
 }

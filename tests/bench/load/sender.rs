@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use anyhow::Context as _;
 use http::StatusCode;
 use jiff::Timestamp;
 use tokio::{task::JoinSet, time::timeout};
@@ -11,6 +12,7 @@ use tokio::{task::JoinSet, time::timeout};
 use crate::{
     mix::{Choice, Kind, Mix},
     pace::Pace,
+    strangers::Victim,
     subject::Subject,
     support::{
         connection::Connection,
@@ -58,6 +60,17 @@ impl Senders {
             mix,
             ledger: Ledger::default(),
             run: Timestamp::now().subsec_nanosecond().unsigned_abs(),
+        })
+    }
+
+    /// What strangers need to know.
+    pub(crate) fn victim(&self) -> anyhow::Result<Victim> {
+        let subject = &self.subject;
+        Ok(Victim {
+            address: subject.address,
+            host: subject.host.clone(),
+            path: subject.paths.first().context("no Receiver")?.clone(),
+            payload: self.payloads.first().context("no size")?.clone(),
         })
     }
 
