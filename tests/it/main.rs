@@ -23,6 +23,7 @@ mod replicas;
 mod rights;
 mod rotation;
 mod run;
+mod secrecy;
 mod select;
 mod support;
 mod tls;

@@ -4,6 +4,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -113,12 +114,23 @@ impl Dev {
 
     /// Starts it and waits until it has said how to reach it.
     pub(crate) async fn start(data_dir: &Path, more: &[&str]) -> Self {
-        let mut process = hookgate(["dev", "--log-level", "warn", "--data-dir"])
+        let mut command = hookgate(["dev", "--log-level", "warn"]);
+        Self::started(command.args(more), data_dir).await
+    }
+
+    /// The same with its log in a file; `settings` say what is in it.
+    pub(crate) async fn start_telling(data_dir: &Path, settings: &[&str], log: File) -> Self {
+        let mut command = hookgate(["dev"]);
+        Self::started(command.args(settings).stderr(log), data_dir).await
+    }
+
+    async fn started(command: &mut Command, data_dir: &Path) -> Self {
+        let mut process = command
+            .arg("--data-dir")
             .arg(data_dir)
             .args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"])
             .args(["--admin-listen", "127.0.0.1:0"])
             .args(["--operator-listen", "127.0.0.1:0"])
-            .args(more)
             .current_dir(data_dir.parent().expect("a folder"))
             .stdout(Stdio::piped())
             .spawn()
