@@ -47,6 +47,7 @@ impl Dev {
         Ok(Serving {
             entrance: self.entrance.checked()?,
             issuers: self.issuers.clone(),
+            audit: self.logging.audit_log(),
             ..Serving::alone(
                 self.listen,
                 self.admin_listen,

@@ -4,8 +4,10 @@
 
 use clap::{Args, ValueEnum};
 
-/// Flags for logs, which go to standard error.
-#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+use super::AuditLog;
+
+/// Flags for logs, which go to standard error, and for the audit record, which does not.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Logs")]
 pub struct Logging {
     /// How much to log; libraries never log below `warn`
@@ -14,6 +16,17 @@ pub struct Logging {
     /// The shape of a log line [default: json for `run`, console otherwise]
     #[arg(long, value_enum, value_name = "ENCODING")]
     pub log_encoding: Option<LogEncoding>,
+    /// Also record who triggered what in this file, one line of JSON for each proven delivery; `-` is standard output
+    #[arg(long, value_name = "FILE", env = "HOOKGATE_AUDIT_LOG")]
+    audit_log: Option<AuditLog>,
+}
+
+impl Logging {
+    /// Where the audit record goes.
+    #[must_use]
+    pub fn audit_log(&self) -> AuditLog {
+        self.audit_log.clone().unwrap_or_default()
+    }
 }
 
 /// A level of detail; each includes the ones after it.

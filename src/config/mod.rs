@@ -2,6 +2,7 @@
 //!
 //! The only module that reads the environment; nothing here opens a file or a connection.
 
+mod audit;
 mod cluster;
 mod crds;
 mod deliveries;
@@ -15,6 +16,7 @@ mod run;
 mod serving;
 mod values;
 
+pub use audit::AuditLog;
 pub use cluster::Cluster;
 pub use crds::Crds;
 pub use deliveries::{Deliveries, DeliveriesAction, OperatorServer, Output};

@@ -227,6 +227,7 @@ impl Run {
                 max_delay: args.max_retry_delay.get(),
             },
             journal: args.trigger.journal(),
+            audit: args.logging.audit_log(),
             api_budget: ApiBudget {
                 interval: args.trigger.kube_api_qps,
                 burst: args.trigger.kube_api_burst,
@@ -284,6 +285,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::config::AuditLog;
 
     #[derive(Parser)]
     struct Command {
@@ -364,6 +366,16 @@ mod tests {
             journal(&["--journal=off", "--journal-dir=/data"]),
             Journal::Off
         );
+    }
+
+    #[test]
+    fn the_audit_record_is_kept_where_it_is_wanted() {
+        let audit = |flags: &[&str]| parse(flags).unwrap().serving("default").audit;
+        assert_eq!(audit(&[]), AuditLog::Off);
+        assert_eq!(audit(&["--audit-log="]), AuditLog::Off);
+        assert_eq!(audit(&["--audit-log=-"]), AuditLog::Stdout);
+        let file = AuditLog::File("/data/audit".into());
+        assert_eq!(audit(&["--audit-log=/data/audit"]), file);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 
-use super::{Entrance, Issuers, ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
+use super::{AuditLog, Entrance, Issuers, ListenAddr, flux::DEFAULT_SECRET_SELECTOR};
 use crate::api::rate::Rate;
 
 /// One validated description of a serving process.
@@ -38,6 +38,8 @@ pub struct Serving {
     pub retry: Retry,
     /// Where it is kept what has been accepted and is not done.
     pub journal: Journal,
+    /// Where it is recorded who triggered what.
+    pub audit: AuditLog,
     /// How many requests the process may send to the API server.
     pub api_budget: ApiBudget,
     /// How often the deliveries of one Receiver trigger targets, unless it says itself.
@@ -71,6 +73,7 @@ impl Serving {
             concurrent: 4,
             retry: Retry::default(),
             journal,
+            audit: AuditLog::Off,
             api_budget: ApiBudget::default(),
             receiver_rate: Rate::OF_RECEIVERS,
             is_new_cluster: false,

@@ -2,6 +2,7 @@
 //!
 //! What is pending is a set of targets, kept in the journal; one task sends the patches, within an API budget.
 
+mod audit;
 mod budget;
 mod claim;
 mod denied;
@@ -19,6 +20,7 @@ mod request;
 mod sweep;
 mod targets;
 
+pub use audit::{Audit, AuditError, AuditSink};
 pub use budget::Budget;
 pub use once::{Claimed, Once};
 pub use presence::{Presence, PresenceSettings};
@@ -29,7 +31,7 @@ pub use targets::{Targets, WatchScope};
 use std::{
     collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -93,6 +95,7 @@ struct Shared {
     budget: Budget,
     denied: Denied,
     last_triggers: LastTriggers,
+    audit: OnceLock<Audit>,
     metrics: Metrics,
     ending: CancellationToken,
 }
@@ -131,6 +134,7 @@ impl Trigger {
             budget,
             denied: Denied::default(),
             last_triggers: LastTriggers::default(),
+            audit: OnceLock::new(),
             metrics,
             ending: CancellationToken::new(),
         });
@@ -229,9 +233,17 @@ impl Trigger {
         self.0.queue().load(Instant::now()).pending == 0
     }
 
+    /// Writes what is recorded from now on to an audit record too; there is no second one.
+    pub fn keep_audit(&self, audit: Audit) {
+        let _ = self.0.audit.set(audit);
+    }
+
     /// Keeps a delivery and what became of it for the operator; gives it a number in the history, and says which.
     #[must_use]
     pub fn record(&self, delivery: Delivery, report: &Report) -> u64 {
+        if let Some(audit) = self.0.audit.get() {
+            audit.record(&delivery, report);
+        }
         self.0.last_triggers.note(&delivery, report);
         self.0.history.record(delivery, report)
     }

@@ -164,7 +164,15 @@ async fn nothing_shows(format: &str) {
     let (folder, data) = data_dir();
     let log = folder.path().join("log");
     let to = File::create(&log).expect("a file");
-    let settings = ["--log-level", "trace", "--log-encoding", format];
+    let record = folder.path().join("audit");
+    let audit = record.to_str().expect("text");
+    let settings = [
+        "--log-level=trace",
+        "--log-encoding",
+        format,
+        "--audit-log",
+        audit,
+    ];
     let dev = Dev::start_telling(&data, &settings, to).await;
     let mut search = Search::default();
     for canary in [IN_BODY, IN_HEADER, IN_QUERY] {
@@ -182,6 +190,9 @@ async fn nothing_shows(format: &str) {
     assert!(phases > Sender::ALL.len(), "it tells everything: {log}");
     assert!(log.contains("delivery answered") && log.contains("delivery refused"));
     search.output.push(("the log".to_owned(), log));
+    let audit = fs::read_to_string(&record).expect("an audit record");
+    assert!(audit.contains("GitRepository/default/podinfo"), "{audit}");
+    search.output.push(("the audit record".to_owned(), audit));
     assert_eq!(search.found(), Vec::<String>::new());
 }
 

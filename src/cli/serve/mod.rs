@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::settings::{budget, open_journal, presence, proxies, tls, watch_scope};
+use self::settings::{budget, open_audit, open_journal, presence, proxies, tls, watch_scope};
 pub(super) use self::settings::{issuers, plain_issuers};
 use super::budgeted;
 use crate::{
@@ -111,6 +111,7 @@ impl Serving {
         let issuers = issuers(&config.issuers)?;
         let (metrics, table, budget) = (Metrics::new(), HookTable::default(), budget(config));
         let tls = tls(config, &metrics)?;
+        let audit = open_audit(config, &metrics)?;
         let opened = open_journal(config)?;
         let journal = opened.journal.clone();
         let owed = opened.owes_sweep.then(|| journal.clone());
@@ -118,6 +119,9 @@ impl Serving {
         let targets = Targets::new(budgeted.clone(), table.clone(), watch_scope(&config.scope));
         let patching = client.clone();
         let trigger = Trigger::new(patching, targets.clone(), opened, budget, metrics.clone());
+        if let Some(audit) = audit {
+            trigger.keep_audit(audit);
+        }
         let mut serving = Self {
             gateway: addresses.gateway.as_ref().map(Listener::address),
             admin: addresses.admin.iter().map(Listener::address).collect(),

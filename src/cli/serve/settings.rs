@@ -18,7 +18,7 @@ use crate::{
     reconcile::{ReceiverOptions, ReceiverStatusWriting, Scope, leader::LeaseSettings},
     telemetry::Metrics,
     trigger::{
-        Budget, PresenceSettings, WatchScope,
+        Audit, AuditError, AuditSink, Budget, PresenceSettings, WatchScope,
         journal::{Journal, OpenError, Opened, Origin},
     },
 };
@@ -141,6 +141,21 @@ pub(super) fn watch_scope(scope: &config::Scope) -> WatchScope {
         config::Scope::AllNamespaces => WatchScope::Cluster,
         config::Scope::Namespace(_) => WatchScope::Namespace,
     }
+}
+
+/// Opens the audit record of a process that has something to record in it.
+pub(super) fn open_audit(
+    config: &config::Serving,
+    metrics: &Metrics,
+) -> Result<Option<Audit>, AuditError> {
+    let sink = match &config.audit {
+        config::AuditLog::File(path) => AuditSink::File(path.clone()),
+        config::AuditLog::Stdout => AuditSink::Stdout,
+        config::AuditLog::Off => return Ok(None),
+    };
+    let has_deliveries = config.role.has_gateway();
+    let audit = has_deliveries.then(|| Audit::open(sink, metrics.clone()));
+    audit.transpose()
 }
 
 /// Opens the journal of a process that has something to keep in it.

@@ -107,6 +107,11 @@ impl Metrics {
             .observe(answer_bytes as f64);
     }
 
+    /// Counts lines of the audit record that could not be written.
+    pub fn audit_lines_lost(&self, lines: u64) {
+        self.0.audit_lines_lost.inc_by(lines);
+    }
+
     /// Says how many bytes of bodies are in memory.
     pub fn body_bytes(&self, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -243,6 +248,7 @@ struct Families {
     response_bytes: Family<Request, Histogram, fn() -> Histogram>,
     requests_inflight: Family<Server, Gauge>,
     body_bytes: Gauge,
+    audit_lines_lost: Counter,
     reconcile_seconds: Family<Reconciled, Histogram, fn() -> Histogram>,
     deliveries: Family<Delivery, Counter>,
     /// The labels in `deliveries` by Receiver, so that a Receiver's can be removed.
@@ -270,6 +276,7 @@ impl Families {
             }),
             requests_inflight: Family::default(),
             body_bytes: Gauge::default(),
+            audit_lines_lost: Counter::default(),
             reconcile_seconds: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets_range(0.01, 1800.0, 10))
             }),
@@ -332,6 +339,11 @@ impl Families {
             "hookgate_issuer_fetches",
             "Fetches of the keys of OpenID Connect issuers, by result",
             self.issuer_fetches.clone(),
+        );
+        self.registry.register(
+            "hookgate_audit_lost_lines",
+            "Lines of the audit record that could not be written",
+            self.audit_lines_lost.clone(),
         );
         self.registry.register(
             "hookgate_trigger_patches",

@@ -57,6 +57,7 @@ pub(crate) fn hookgate<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Co
         .env_remove("KUBECONFIG")
         .env_remove("RUNTIME_NAMESPACE")
         .env_remove("HOOKGATE_DATA_DIR")
+        .env_remove("HOOKGATE_AUDIT_LOG")
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command

@@ -409,6 +409,7 @@ pub(crate) fn config(namespace: &str) -> config::Serving {
         concurrent: 4,
         retry: Retry::default(),
         journal: Journal::Off,
+        audit: config::AuditLog::Off,
         api_budget: ApiBudget::default(),
         receiver_rate: Rate::OF_RECEIVERS,
         is_new_cluster: true,
